@@ -1,0 +1,55 @@
+package wire
+
+// The messages of enrolment on the agents' port (design: protocols, Enrol). The
+// agent's TLS certificate is self-signed by the TLS key that it enrols.
+
+// EnrolStart opens an enrolment: POST /v1/enrol/start.
+type EnrolStart struct {
+	Code string `json:"code"`
+	// EKCertificate is DER, as read from NV; empty where there is none.
+	EKCertificate []byte `json:"ek_certificate"`
+	// AK is the attestation key's TPMT_PUBLIC.
+	AK       []byte `json:"ak"`
+	Hostname string `json:"hostname"`
+	OS       string `json:"os"` // runtime.GOOS
+}
+
+// EnrolChallenge answers EnrolStart.
+type EnrolChallenge struct {
+	// Enrolment is sealed by the PDP and comes back unchanged in EnrolFinish.
+	Enrolment string `json:"enrolment"`
+	// EK is the standard template that the PDP rebuilt the EK with:
+	// "rsa-2048", "p-256" or "p-384".
+	EK string `json:"ek"`
+	// CredentialBlob is a TPM2B_ID_OBJECT's contents, EncryptedSecret a
+	// TPM2B_ENCRYPTED_SECRET's contents (TPM 2.0 part 1, 24).
+	CredentialBlob  []byte `json:"credential_blob"`
+	EncryptedSecret []byte `json:"encrypted_secret"`
+	CertifyNonce    []byte `json:"certify_nonce"` // 32 bytes
+}
+
+// CertifiedKey is a key with the AK's TPM2_Certify over it.
+type CertifiedKey struct {
+	Public    []byte `json:"public"`    // TPMT_PUBLIC
+	Attest    []byte `json:"attest"`    // TPMS_ATTEST
+	Signature []byte `json:"signature"` // TPMT_SIGNATURE
+}
+
+// EnrolFinish closes an enrolment: POST /v1/enrol/finish.
+type EnrolFinish struct {
+	Enrolment  string       `json:"enrolment"`
+	Secret     []byte       `json:"secret"` // what TPM2_ActivateCredential released
+	TLSKey     CertifiedKey `json:"tls_key"`
+	SigningKey CertifiedKey `json:"signing_key"`
+}
+
+// Enrolled answers EnrolFinish.
+type Enrolled struct {
+	DeviceID   string     `json:"device_id"`
+	DeviceName string     `json:"device_name"`
+	Agency     string     `json:"agency"`
+	Provenance Provenance `json:"provenance"`
+	// WebOrigin is the only origin whose pages the agent's loopback listener
+	// answers.
+	WebOrigin string `json:"web_origin"`
+}

@@ -1,0 +1,83 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"time"
+)
+
+// Sizes and bounds of Evidence.
+const (
+	NonceSize        = 32
+	MaxClaimsBytes   = 64 << 10
+	MaxEventLogBytes = 512 << 10
+	MaxQuoteBytes    = 4 << 10
+)
+
+// QuotedPCRs are the PCRs of the SHA-256 bank that every quote selects:
+// firmware, boot loader and kernel (0–9), the platform's Secure Boot policy (7
+// among them), and MOK (14).
+var QuotedPCRs = [...]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14}
+
+// Evidence is what the agent sends for one nonce.
+type Evidence struct {
+	// Claims are the exact bytes of a Claims document, as measured.
+	Claims []byte `json:"claims"`
+	Quote  Quote  `json:"quote"`
+	// PCRs holds the quoted PCRs' values, ascending as in QuotedPCRs.
+	PCRs []PCRValue `json:"pcrs"`
+	// EventLog is the firmware's TCG event log, empty where the machine has none.
+	EventLog []byte `json:"event_log,omitempty"`
+}
+
+// Quote is a TPM2_Quote's answer: a TPMS_ATTEST and a TPMT_SIGNATURE, each
+// exactly as the TPM marshalled it.
+type Quote struct {
+	Attest    []byte `json:"attest"`
+	Signature []byte `json:"signature"`
+}
+
+// PCRValue is one PCR of the SHA-256 bank.
+type PCRValue struct {
+	Index  int    `json:"index"`
+	Digest []byte `json:"digest"`
+}
+
+// QuoteBinding returns the 32 bytes that a quote must carry as extraData:
+// SHA-256 over a fixed label, the PDP's nonce, the claims' digest and the
+// digest of the device's TLS key (SubjectPublicKeyInfo). So claims cannot be
+// swapped and a quote cannot travel to another channel.
+func QuoteBinding(nonce [NonceSize]byte, claims []byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
+	return binding("menshen/quote/v1", nonce[:], claims, tlsSPKI)
+}
+
+// CertifyBinding returns the 32 bytes that TPM2_Certify must carry as
+// extraData when a device key is certified at enrolment; purpose is "tls" or
+// "signing".
+func CertifyBinding(purpose string, nonce [NonceSize]byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
+	return binding("menshen/certify/"+purpose+"/v1", nonce[:], nil, tlsSPKI)
+}
+
+func binding(label string, nonce, body []byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
+	bodyDigest := sha256.Sum256(body)
+	labelDigest := sha256.Sum256([]byte(label))
+	h := sha256.New()
+	h.Write(labelDigest[:])
+	h.Write(nonce)
+	h.Write(bodyDigest[:])
+	h.Write(tlsSPKI[:])
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// TPMClock is the TPMS_CLOCK_INFO and firmware version of a verified quote.
+type TPMClock struct {
+	Clock           uint64 `json:"clock"`
+	ResetCount      uint32 `json:"reset_count"`
+	RestartCount    uint32 `json:"restart_count"`
+	Safe            bool   `json:"safe"`
+	FirmwareVersion uint64 `json:"firmware_version"`
+}
+
+// Age bounds of Evidence (design: protocols, Attest).
+const (
+	NonceLife = 120 * time.Second
+)

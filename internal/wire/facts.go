@@ -1,0 +1,66 @@
+package wire
+
+import "time"
+
+// Action is a graded action: a middling score can still read.
+type Action string
+
+// Actions. Anything that no rule lists counts as write.
+const (
+	ActionRead  Action = "read"
+	ActionWrite Action = "write"
+	ActionAdmin Action = "admin"
+)
+
+// SignIn is what a session knows of the person's last sign-in.
+type SignIn struct {
+	PersonID string    `json:"person_id"`
+	KeyID    string    `json:"key_id"`
+	At       time.Time `json:"at"`
+	// AAL is 3 only where a hardware key's attestation was proven and the user
+	// was verified; 2 for a permitted test authenticator; 0 is nothing proven.
+	AAL          int      `json:"aal"`
+	UserVerified bool     `json:"user_verified"`
+	AMR          []string `json:"amr"` // RFC 8176: "hwk", "pin", "mfa"
+	// TestKey says that a test authenticator was used by explicit setting.
+	TestKey bool `json:"test_key,omitempty"`
+}
+
+// DeviceBinding is what a session knows of the laptop that its browser is on.
+type DeviceBinding struct {
+	DeviceID    string     `json:"device_id"`
+	At          time.Time  `json:"at"`
+	Way         BindingWay `json:"way"`
+	Seat        SeatState  `json:"seat"`
+	SameNetwork bool       `json:"same_network"`
+}
+
+// Facts is everything the engine may look at for one session and portal. It is
+// canonical: marshalled by encoding/json it gives the bytes that the decision's
+// inputs digest covers.
+type Facts struct {
+	Person   Person          `json:"person"`
+	Key      KeyFacts        `json:"key"`
+	SignIn   SignIn          `json:"sign_in"`
+	Device   Device          `json:"device"`
+	Binding  DeviceBinding   `json:"binding"`
+	Standing DeviceStanding  `json:"standing"`
+	Trust    TrustAssessment `json:"trust"`
+	Portal   Portal          `json:"portal"`
+	Network  NetworkFacts    `json:"network"`
+	At       time.Time       `json:"at"`
+}
+
+// KeyFacts is what policy may know of the security key.
+type KeyFacts struct {
+	Hardware bool `json:"hardware"`
+	Revoked  bool `json:"revoked"`
+}
+
+// NetworkFacts is what the portal's proxy saw.
+type NetworkFacts struct {
+	// Network is the IPv4 /24 or IPv6 /56 as the proxy saw it.
+	Network string `json:"network"`
+	// Proven says that this session's device was confirmed from this network.
+	Proven bool `json:"proven"`
+}

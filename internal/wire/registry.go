@@ -1,0 +1,102 @@
+package wire
+
+import "time"
+
+// Provenance says where a device's keys live (requirements 5).
+type Provenance string
+
+// Provenances. The zero value is nothing known.
+const (
+	ProvenanceTPM           Provenance = "tpm"
+	ProvenanceTPMUnendorsed Provenance = "tpm-unendorsed"
+	ProvenanceSecureEnclave Provenance = "secure-enclave"
+	ProvenanceSoftware      Provenance = "software"
+)
+
+// Agency is one government body. ID is a short lower-case name such as "moda".
+type Agency struct {
+	ID     string `json:"id"`
+	NameZH string `json:"name_zh"`
+	NameEN string `json:"name_en"`
+}
+
+// Person is somebody who signs in.
+type Person struct {
+	ID       string   `json:"id"`
+	Agency   string   `json:"agency"`
+	Name     string   `json:"name"`
+	Account  string   `json:"account"` // unique in the agency, such as "wang.xm"
+	Groups   []string `json:"groups,omitempty"`
+	Admin    bool     `json:"admin,omitempty"` // administrator of the agency
+	Disabled bool     `json:"disabled,omitempty"`
+	// Handle is the WebAuthn user handle: 32 random bytes, never the account.
+	Handle    []byte    `json:"handle"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// SecurityKey is a registered WebAuthn credential.
+type SecurityKey struct {
+	ID           string `json:"id"`
+	PersonID     string `json:"person_id"`
+	Agency       string `json:"agency"`
+	CredentialID []byte `json:"credential_id"`
+	PublicKey    []byte `json:"public_key"` // COSE_Key
+	AAGUID       []byte `json:"aaguid"`
+	SignCount    uint32 `json:"sign_count"`
+	Nickname     string `json:"nickname"`
+	Model        string `json:"model"`
+	// Hardware says that the attestation proved a hardware key by trusted metadata.
+	Hardware   bool      `json:"hardware"`
+	Transports []string  `json:"transports,omitempty"`
+	AddedAt    time.Time `json:"added_at"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	Revoked    bool      `json:"revoked,omitempty"`
+}
+
+// DeviceStatus is where a device stands in its life.
+type DeviceStatus string
+
+// Device statuses. Only active devices are known; the zero value is not.
+const (
+	DevicePending DeviceStatus = "pending"
+	DeviceActive  DeviceStatus = "active"
+	DeviceRetired DeviceStatus = "retired"
+)
+
+// Device is an enrolled machine with the keys that are pinned for it.
+type Device struct {
+	ID         string       `json:"id"`
+	Agency     string       `json:"agency"`
+	Name       string       `json:"name"` // such as LT-2231
+	Status     DeviceStatus `json:"status"`
+	Provenance Provenance   `json:"provenance"`
+	// EKDigest is SHA-256 over the EK's SubjectPublicKeyInfo.
+	EKDigest []byte `json:"ek_digest"`
+	// AK and SigningKey are TPMT_PUBLIC as the TPM marshalled them; TLSSPKI is
+	// SHA-256 over the TLS key's SubjectPublicKeyInfo.
+	AK         []byte    `json:"ak"`
+	SigningKey []byte    `json:"signing_key"`
+	TLSSPKI    []byte    `json:"tls_spki"`
+	EnrolledAt time.Time `json:"enrolled_at"`
+}
+
+// Sensitivity is a portal's class for the access policy.
+type Sensitivity string
+
+// Sensitivities. Anything else, the zero value too, counts as sensitive.
+const (
+	PortalNormal    Sensitivity = "normal"
+	PortalSensitive Sensitivity = "sensitive"
+)
+
+// Portal is a protected application behind a proxy.
+type Portal struct {
+	ID          string      `json:"id"`
+	Agency      string      `json:"agency"`
+	NameZH      string      `json:"name_zh"`
+	NameEN      string      `json:"name_en"`
+	Origin      string      `json:"origin"` // https://hr.example.gov.tw, no path
+	Sensitivity Sensitivity `json:"sensitivity"`
+	// SecretHash is SHA-256 of the bearer secret its proxy presents.
+	SecretHash []byte `json:"secret_hash"`
+}
