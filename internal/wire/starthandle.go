@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// The values that travel from a portal's host to the PDP's own origin and back
+// during a sign-in (design: protocols, Portal session).
+
+// PurposeStartHandle is the purpose under which a StartHandle is sealed.
+const PurposeStartHandle = "start-handle"
+
+// StartHandleLife is how long a StartHandle may be used.
+const StartHandleLife = 10 * time.Minute
+
+// StartHandle is what /.menshen/start on a portal's host seals for the sign-in
+// page: the page and the browser carry it, and can neither read nor change it.
+type StartHandle struct {
+	Portal     string `json:"portal"`
+	ReturnPath string `json:"return_path"` // as CheckReturnPath accepts it
+	// PreCookieHash is SHA-256 of the pre-session cookie's value.
+	PreCookieHash []byte `json:"pre_cookie_hash"`
+	// Network is where that portal's proxy saw the browser: IPv4 /24 or IPv6 /56.
+	Network string `json:"network"`
+}
+
+// Login is what a redeemed login code gives to the callback on the portal's host.
+type Login struct {
+	SignIn     SignIn        `json:"sign_in"`
+	Binding    DeviceBinding `json:"binding"`
+	Portal     string        `json:"portal"`
+	ReturnPath string        `json:"return_path"`
+	// Network is the StartHandle's: the portal's proxy saw the browser there.
+	Network string `json:"network"`
+}
+
+// MaxReturnPath bounds a return path, in bytes.
+const MaxReturnPath = 8 << 10
+
+// ErrReturnPath is returned for a return path that could lead off its own host.
+var ErrReturnPath = errors.New("wire: not a path on this host")
+
+// CheckReturnPath reports ErrReturnPath unless path is an origin-form request
+// target (RFC 9112, 3.2.1) that every browser resolves on the same host: one
+// leading slash, no empty segment, no backslash, and only printable ASCII,
+// because browsers drop tabs and line ends before they look for "//". The PDP's
+// own addresses under /.menshen/ are refused: returning there would go round in
+// circles.
+func CheckReturnPath(path string) error {
+	if len(path) > MaxReturnPath || !strings.HasPrefix(path, "/") {
+		return ErrReturnPath
+	}
+	for i := range len(path) {
+		if c := path[i]; c <= ' ' || c > '~' || c == '\\' || c == '#' {
+			return ErrReturnPath
+		}
+	}
+	before, _, _ := strings.Cut(path, "?")
+	if strings.Contains(before, "//") || before == "/.menshen" || strings.HasPrefix(before, "/.menshen/") {
+		return ErrReturnPath
+	}
+	return nil
+}

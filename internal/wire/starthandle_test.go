@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestReturnPathsOnThisHost(t *testing.T) {
+	for _, path := range []string{
+		"/", "/leave?from=2025-11-22", "/a/b/", "/%E5%81%87", "/go?to=https://elsewhere.example//x",
+		"/.menshenx", "/a/.menshen/b", "/" + strings.Repeat("a", MaxReturnPath-1),
+	} {
+		if err := CheckReturnPath(path); err != nil {
+			t.Errorf("%.40q: %v", path, err)
+		}
+	}
+}
+
+func TestReturnPathsThatLeadAwayAreRefused(t *testing.T) {
+	for name, path := range map[string]string{
+		"empty":              "",
+		"relative":           "a",
+		"absolute":           "https://evil.example/",
+		"network path":       "//evil.example",
+		"backslash":          `/\evil.example`,
+		"backslash later":    `/a\b`,
+		"tab between":        "/\t/evil.example",
+		"line end between":   "/\n/evil.example",
+		"header injection":   "/a\r\nSet-Cookie: x=y",
+		"NUL":                "/a\x00",
+		"DEL":                "/a\x7f",
+		"space":              "/a b",
+		"not ASCII":          "/假",
+		"empty segment":      "/a//b",
+		"after a dot":        "/.//evil.example",
+		"fragment":           "/a#b",
+		"circle":             "/.menshen/start?rd=/",
+		"circle without end": "/.menshen",
+		"too long":           "/" + strings.Repeat("a", MaxReturnPath),
+	} {
+		if err := CheckReturnPath(path); !errors.Is(err, ErrReturnPath) {
+			t.Errorf("%s: %.40q was accepted", name, path)
+		}
+	}
+}
+
+func FuzzReturnPathStaysOnItsHost(f *testing.F) {
+	for _, seed := range []string{"/", "//evil.example", `/\evil.example`, "/\t/evil.example", "/a?b=//c", "/.//x", "/..//x"} {
+		f.Add(seed)
+	}
+	base, err := url.Parse("https://portal.example/.menshen/callback")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		if CheckReturnPath(path) != nil {
+			return
+		}
+		reference, err := url.Parse(path)
+		if err != nil {
+			return // a malformed escape: the browser keeps it on this host
+		}
+		to := base.ResolveReference(reference)
+		if to.Scheme != "https" || to.Host != "portal.example" || to.User != nil {
+			t.Fatalf("%q leads to %s", path, to)
+		}
+	})
+}
