@@ -74,10 +74,14 @@ type Device struct {
 	EKDigest []byte `json:"ek_digest"`
 	// AK and SigningKey are TPMT_PUBLIC as the TPM marshalled them; TLSSPKI is
 	// SHA-256 over the TLS key's SubjectPublicKeyInfo.
-	AK         []byte    `json:"ak"`
-	SigningKey []byte    `json:"signing_key"`
-	TLSSPKI    []byte    `json:"tls_spki"`
-	EnrolledAt time.Time `json:"enrolled_at"`
+	AK []byte `json:"ak"`
+	// AKQualifiedName is the AK's Qualified Name under its EK in the
+	// endorsement hierarchy, as the PDP computed it at enrolment. Every quote
+	// must carry it.
+	AKQualifiedName []byte    `json:"ak_qualified_name"`
+	SigningKey      []byte    `json:"signing_key"`
+	TLSSPKI         []byte    `json:"tls_spki"`
+	EnrolledAt      time.Time `json:"enrolled_at"`
 }
 
 // Sensitivity is a portal's class for the access policy.
