@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -30,7 +31,18 @@ func (e *Error) Error() string { return fmt.Sprintf("configuration %s: %v", e.Fi
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Load reads the file into v, strictly. Every error is an *Error.
+// Fault is one wrong value: where it stands, such as "$.web.origin", and what
+// is wrong with it.
+type Fault struct {
+	Path    string
+	Problem string
+}
+
+// Checker is a configuration that can judge its own values once it is decoded.
+type Checker interface{ Check() []Fault }
+
+// Load reads the file into v, strictly, and has v check itself where it is a
+// Checker. Every error is an *Error and names the lines at fault.
 func Load(file string, v any) error {
 	raw, err := read(file)
 	if err != nil {
@@ -44,7 +56,35 @@ func Load(file string, v any) error {
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		return &Error{File: file, Err: errors.New("only one YAML document is allowed")}
 	}
+	checker, ok := v.(Checker)
+	if !ok {
+		return nil
+	}
+	var all []error
+	for _, fault := range checker.Check() {
+		all = append(all, locate(raw, fault))
+	}
+	if len(all) > 0 {
+		return &Error{File: file, Err: errors.Join(all...)}
+	}
 	return nil
+}
+
+// locate names the line of a fault, or of the nearest key above it that is in
+// the file: a missing value has no line of its own.
+func locate(raw []byte, f Fault) error {
+	for at := f.Path; at != "$" && at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
+		path, err := yaml.PathString(at)
+		if err != nil {
+			break
+		}
+		node, err := path.ReadNode(bytes.NewReader(raw))
+		if err != nil {
+			continue
+		}
+		return fmt.Errorf("line %d: %s: %s", node.GetToken().Position.Line, strings.TrimPrefix(f.Path, "$."), f.Problem)
+	}
+	return fmt.Errorf("%s: %s", strings.TrimPrefix(f.Path, "$."), f.Problem)
 }
 
 func read(file string) ([]byte, error) {

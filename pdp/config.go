@@ -1,0 +1,226 @@
+package pdp
+
+import (
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/yamlfile"
+)
+
+// Config is the PDP's YAML file. Unknown keys are refused.
+type Config struct {
+	// Data is the folder of store, audit log and keys; it belongs to the PDP's user.
+	Data string `yaml:"data"`
+
+	Web         WebConfig         `yaml:"web"`
+	Agents      AgentsConfig      `yaml:"agents"`
+	Proxies     ProxiesConfig     `yaml:"proxies"`
+	Admin       AdminConfig       `yaml:"admin"`
+	Attestation AttestationConfig `yaml:"attestation"`
+	WebAuthn    WebAuthnConfig    `yaml:"webauthn"`
+	Policy      PolicyConfig      `yaml:"policy"`
+	Trust       TrustConfig       `yaml:"trust"`
+	Plugins     PluginsConfig     `yaml:"plugins"`
+	Audit       AuditConfig       `yaml:"audit"`
+	Log         LogConfig         `yaml:"log"`
+}
+
+// WebConfig is the people's listener: sign-in, registration, JWKS.
+type WebConfig struct {
+	Listen string `yaml:"listen"`
+	// Origin is what browsers see, such as https://pdp.example.gov.tw.
+	Origin      string `yaml:"origin"`
+	Certificate string `yaml:"certificate"` // PEM, chain
+	Key         string `yaml:"key"`         // PEM
+}
+
+// AgentsConfig is the agents' listener. Its certificate comes from the private CA.
+type AgentsConfig struct {
+	Listen string `yaml:"listen"`
+	// Names are the host names and addresses that agents reach it by.
+	Names []string `yaml:"names"`
+}
+
+// ProxiesConfig is the listener that portals' proxies ask. Its certificate
+// comes from the private CA.
+type ProxiesConfig struct {
+	Listen string   `yaml:"listen"`
+	Names  []string `yaml:"names"`
+}
+
+// AdminConfig is the administrators' Unix socket.
+type AdminConfig struct {
+	Socket string `yaml:"socket"`
+	// UIDs are the users besides root who may use it.
+	UIDs []uint32 `yaml:"uids"`
+}
+
+// AttestationConfig sets how often devices attest and when silence counts.
+type AttestationConfig struct {
+	Interval    yamlfile.Duration `yaml:"interval"`
+	SilentAfter yamlfile.Duration `yaml:"silent_after"`
+	// EndorsementCAs is a folder of PEM certificates of TPM makers' roots and
+	// intermediates.
+	EndorsementCAs string `yaml:"endorsement_cas"`
+	// SupportedOS lists the releases that count as supported, as ID and
+	// VERSION_ID of os-release(5): "debian 12".
+	SupportedOS []string `yaml:"supported_os"`
+}
+
+// WebAuthnConfig says which security keys are accepted.
+type WebAuthnConfig struct {
+	// Metadata is a FIDO metadata BLOB on disk.
+	Metadata string `yaml:"metadata"`
+	// Models are the accepted AAGUIDs; empty accepts every hardware key that
+	// the metadata certifies.
+	Models []string `yaml:"models"`
+	// PermitTestAuthenticators accepts a browser's virtual authenticator. Every
+	// page then says so.
+	PermitTestAuthenticators bool `yaml:"permit_test_authenticators"`
+}
+
+// PolicyConfig names the access policy.
+type PolicyConfig struct {
+	// Folder holds .cedar files; empty means the shipped Class A baseline.
+	Folder string `yaml:"folder"`
+}
+
+// TrustConfig sets how often plugins are asked again.
+type TrustConfig struct {
+	Refresh yamlfile.Duration `yaml:"refresh"`
+}
+
+// PluginsConfig lists the inference plugins.
+type PluginsConfig struct {
+	// Folder holds the programs; it belongs to root alone.
+	Folder string         `yaml:"folder"`
+	Run    []PluginConfig `yaml:"run"`
+}
+
+// PluginConfig is one inference plugin.
+type PluginConfig struct {
+	Name   string `yaml:"name"`
+	SHA256 string `yaml:"sha256"`
+	// UID is the user that the plugin runs as, where the PDP may choose.
+	UID      uint32            `yaml:"uid"`
+	Deadline yamlfile.Duration `yaml:"deadline"`
+}
+
+// AuditConfig sets the audit log's room.
+type AuditConfig struct {
+	// ReserveMiB is room kept back for administration when the disk is full.
+	ReserveMiB int `yaml:"reserve_mib"`
+}
+
+// LogConfig sets the program's own log.
+type LogConfig struct {
+	Level slog.Level `yaml:"level"`
+}
+
+// Default returns the configuration that a file adds to.
+func Default() Config {
+	return Config{
+		Data:        "/var/lib/menshen-pdp",
+		Web:         WebConfig{Listen: ":443"},
+		Agents:      AgentsConfig{Listen: ":8444"},
+		Proxies:     ProxiesConfig{Listen: "127.0.0.1:8445", Names: []string{"127.0.0.1", "localhost"}},
+		Admin:       AdminConfig{Socket: "/run/menshen-pdp/admin.sock"},
+		Attestation: AttestationConfig{Interval: every(5 * time.Minute), SilentAfter: every(time.Minute), EndorsementCAs: "/etc/menshen/endorsement-cas"},
+		Trust:       TrustConfig{Refresh: every(45 * time.Second)},
+		Plugins:     PluginsConfig{Folder: "/usr/lib/menshen/plugins"},
+		Audit:       AuditConfig{ReserveMiB: 64},
+	}
+}
+
+func every(d time.Duration) yamlfile.Duration { return yamlfile.Duration{Duration: d} }
+
+// LoadConfig reads a configuration file over the defaults.
+func LoadConfig(file string) (Config, error) {
+	c := Default()
+	err := yamlfile.Load(file, &c)
+	return c, err
+}
+
+// Check says which values are wrong and where they stand.
+func (c *Config) Check() []yamlfile.Fault {
+	var faults []yamlfile.Fault
+	wrong := func(path, problem string, args ...any) {
+		faults = append(faults, yamlfile.Fault{Path: path, Problem: fmt.Sprintf(problem, args...)})
+	}
+	if !filepath.IsAbs(c.Data) {
+		wrong("$.data", "must be an absolute path")
+	}
+	if problem := originProblem(c.Web.Origin); problem != "" {
+		wrong("$.web.origin", "%s", problem)
+	}
+	if c.Web.Certificate == "" || c.Web.Key == "" {
+		wrong("$.web.certificate", "certificate and key are needed: pages are served over TLS only")
+	}
+	for path, address := range map[string]string{"$.web.listen": c.Web.Listen, "$.agents.listen": c.Agents.Listen, "$.proxies.listen": c.Proxies.Listen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			wrong(path, "must be HOST:PORT or :PORT")
+		}
+	}
+	if len(c.Agents.Names) == 0 {
+		wrong("$.agents.names", "the names that agents reach the PDP by are needed")
+	}
+	if len(c.Proxies.Names) == 0 {
+		wrong("$.proxies.names", "the names that proxies reach the PDP by are needed")
+	}
+	if !filepath.IsAbs(c.Admin.Socket) {
+		wrong("$.admin.socket", "must be an absolute path")
+	}
+	c.checkTimes(wrong)
+	c.checkPlugins(wrong)
+	if c.Audit.ReserveMiB < 1 {
+		wrong("$.audit.reserve_mib", "must be at least 1: administration needs room on a full disk")
+	}
+	return faults
+}
+
+func (c *Config) checkTimes(wrong func(path, problem string, args ...any)) {
+	within := func(path string, d yamlfile.Duration, low, high time.Duration) {
+		if d.Duration < low || d.Duration > high {
+			wrong(path, "must be from %v to %v", low, high)
+		}
+	}
+	within("$.attestation.interval", c.Attestation.Interval, time.Second, time.Hour)
+	within("$.attestation.silent_after", c.Attestation.SilentAfter, time.Second, 10*time.Minute)
+	within("$.trust.refresh", c.Trust.Refresh, time.Second, 5*time.Minute)
+}
+
+func (c *Config) checkPlugins(wrong func(path, problem string, args ...any)) {
+	seen := map[string]bool{}
+	for i, p := range c.Plugins.Run {
+		at := fmt.Sprintf("$.plugins.run[%d]", i)
+		if p.Name == "" || p.Name != filepath.Base(p.Name) || strings.HasPrefix(p.Name, ".") {
+			wrong(at+".name", "must be the name of a program in the plugins' folder")
+		}
+		if seen[p.Name] {
+			wrong(at+".name", "%s is listed twice", p.Name)
+		}
+		seen[p.Name] = true
+		if sum, err := hex.DecodeString(p.SHA256); err != nil || len(sum) != 32 {
+			wrong(at+".sha256", "the program's SHA-256 in hexadecimal is needed")
+		}
+	}
+}
+
+func originProblem(origin string) string {
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil || u.Host == "":
+		return "must be an https origin such as https://pdp.example.gov.tw"
+	case u.Scheme != "https":
+		return "must be https"
+	case u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return "must have neither path nor query: scheme, host and port only"
+	}
+	return ""
+}

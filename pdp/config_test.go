@@ -1,0 +1,60 @@
+package pdp
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `data: /var/lib/menshen-pdp
+web:
+  origin: https://pdp.example.gov.tw
+  certificate: /etc/menshen/web.pem
+  key: /etc/menshen/web.key
+agents:
+  names: [pdp.example.gov.tw]
+`
+
+func load(t *testing.T, text string) error {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "pdp.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadConfig(file)
+	return err
+}
+
+func TestConfigIsRead(t *testing.T) {
+	if err := load(t, good); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConfigErrorsNameTheLine(t *testing.T) {
+	cases := map[string]struct{ text, want string }{
+		"unknown key":       {good + "colour: red\n", "[8:1]"},
+		"doubled key":       {good + "data: /elsewhere\n", "[8:1]"},
+		"wrong type":        {good + "trust:\n  refresh: often\n", "line 9: \"often\" is not a duration"},
+		"wrong level":       {good + "log:\n  level: loud\n", "loud"},
+		"second document":   {good + "---\ndata: /x\n", "only one YAML document"},
+		"http origin":       {strings.Replace(good, "https://pdp", "http://pdp", 1), "line 3: web.origin: must be https"},
+		"origin with path":  {strings.Replace(good, "gov.tw\n  cert", "gov.tw/x\n  cert", 1), "line 3: web.origin"},
+		"no certificate":    {strings.Replace(good, "  certificate: /etc/menshen/web.pem\n", "", 1), "web.certificate"},
+		"relative data":     {strings.Replace(good, "/var/lib", "var/lib", 1), "line 1: data"},
+		"no agents' names":  {strings.Replace(good, "[pdp.example.gov.tw]", "[]", 1), "line 7: agents.names"},
+		"interval of years": {good + "attestation:\n  interval: 9000h\n", "line 9: attestation.interval"},
+		"plugin unchecked":  {good + "plugins:\n  run:\n    - name: x\n", "line 10: plugins.run[0].sha256"},
+		"plugin elsewhere":  {good + "plugins:\n  run:\n    - name: ../x\n      sha256: " + strings.Repeat("ab", 32) + "\n", "line 10: plugins.run[0].name"},
+		"no reserve":        {good + "audit:\n  reserve_mib: 0\n", "line 9: audit.reserve_mib"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := load(t, c.text)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want it to name %q", err, c.want)
+			}
+		})
+	}
+}
