@@ -24,7 +24,14 @@ type StartHandle struct {
 	PreCookieHash []byte `json:"pre_cookie_hash"`
 	// Network is where that portal's proxy saw the browser: IPv4 /24 or IPv6 /56.
 	Network string `json:"network"`
+	// FreshAfter asks for a new touch of the key: a sign-in before it does not
+	// do. Zero where the PDP's own session may answer for the key.
+	FreshAfter time.Time `json:"fresh_after,omitzero"`
 }
+
+// ErrLoginRefused is returned for a login code that is unknown, spent, expired,
+// or presented with another browser's cookie or by another portal.
+var ErrLoginRefused = errors.New("wire: login code refused")
 
 // Login is what a redeemed login code gives to the callback on the portal's host.
 type Login struct {
