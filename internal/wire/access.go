@@ -1,0 +1,57 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"net/netip"
+)
+
+// The values between the proxies' port and the sessions: what is asked about
+// one request, and what is answered.
+
+// AccessRequest asks about one request of a browser at a portal. Portal and
+// Address come from the authenticated proxy, never from the client.
+type AccessRequest struct {
+	Portal *Portal
+	// CookieHash is SHA-256 of the session cookie's value.
+	CookieHash [sha256.Size]byte
+	Address    netip.Addr
+	Action     Action
+	// Navigation says that a browser asked for a document by GET and can be
+	// sent elsewhere without losing anything.
+	Navigation bool
+}
+
+// AccessOutcome is how an AccessRequest ends; the zero value refuses.
+type AccessOutcome uint8
+
+// Outcomes of an AccessRequest.
+const (
+	AccessRefused AccessOutcome = iota
+	AccessSignIn                // sign in, step up or confirm the device again
+	AccessGranted
+)
+
+// Access answers an AccessRequest. Its zero value refuses.
+type Access struct {
+	Outcome AccessOutcome
+	// Reason is why access was not granted; empty when it was.
+	Reason Reason
+	// FreshKey says with AccessSignIn that a new touch of the key is needed.
+	FreshKey bool
+	Session  string
+	Identity *Identity
+	// Decision is nil where no decision was taken. It is shared: read only.
+	Decision *Decision
+	// Facts are the inputs of a denial, nil otherwise. Shared: read only.
+	Facts *Facts
+	Token string
+}
+
+// Identity is who a granted request is from, for the application's headers.
+type Identity struct {
+	Subject string // person id
+	Account string
+	Agency  string
+	Name    string
+	Device  string
+}
