@@ -8,6 +8,10 @@ type EnrolStart struct {
 	Code string `json:"code"`
 	// EKCertificate is DER, as read from NV; empty where there is none.
 	EKCertificate []byte `json:"ek_certificate"`
+	// EKKey is the EK's SubjectPublicKeyInfo in DER, only where there is no
+	// certificate: the device then proves that its AK lives beside this EK,
+	// and waits for an administrator who knows the EK.
+	EKKey []byte `json:"ek_key,omitempty"`
 	// AK is the attestation key's TPMT_PUBLIC.
 	AK       []byte `json:"ak"`
 	Hostname string `json:"hostname"`

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -25,23 +26,27 @@ var (
 	deviceShape  = regexp.MustCompile(`^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$`)
 )
 
+func wrong(field, code string) *InputError {
+	return &InputError{Field: field, Why: reason.New(code, "field", field)}
+}
+
 func checkAgencyID(id string) error {
 	if len(id) < 2 || len(id) > 32 || !agencyShape.MatchString(id) {
-		return &InputError{"agency id", "must be 2 to 32 lower-case letters, digits and single hyphens, and begin with a letter"}
+		return wrong("agency id", reason.CfgAgencyID)
 	}
 	return nil
 }
 
 func checkAccount(field, account string) error {
 	if len(account) > 64 || !accountShape.MatchString(account) {
-		return &InputError{field, "must be 1 to 64 lower-case letters and digits, joined by single dots, hyphens or underscores"}
+		return wrong(field, reason.CfgAccount)
 	}
 	return nil
 }
 
 func checkDeviceName(name string) error {
 	if len(name) > 63 || !deviceShape.MatchString(name) {
-		return &InputError{"device name", "must be 1 to 63 letters and digits, joined by single dots, hyphens or underscores"}
+		return wrong("device name", reason.CfgDeviceName)
 	}
 	return nil
 }
@@ -51,17 +56,17 @@ func checkDeviceName(name string) error {
 // in terminals and in the audit log.
 func checkName(field, name string) error {
 	if !utf8.ValidString(name) {
-		return &InputError{field, "must be valid UTF-8"}
+		return wrong(field, reason.CfgName)
 	}
 	if n := utf8.RuneCountInString(name); n == 0 || n > maxName {
-		return &InputError{field, "must have 1 to 100 characters"}
+		return wrong(field, reason.CfgName)
 	}
 	if strings.TrimSpace(name) != name {
-		return &InputError{field, "must not begin or end with a space"}
+		return wrong(field, reason.CfgName)
 	}
 	for _, r := range name {
 		if r != ' ' && !unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return &InputError{field, "must not hold control or invisible characters"}
+			return wrong(field, reason.CfgName)
 		}
 	}
 	return nil
@@ -69,14 +74,14 @@ func checkName(field, name string) error {
 
 func checkGroups(groups []string) error {
 	if len(groups) > maxGroups {
-		return &InputError{"groups", "must be 64 at most"}
+		return wrong("groups", reason.CfgGroups)
 	}
 	for i, g := range groups {
 		if err := checkAccount("group", g); err != nil {
 			return err
 		}
 		if slices.Contains(groups[:i], g) {
-			return &InputError{"groups", "must not name one twice"}
+			return wrong("groups", reason.CfgGroups)
 		}
 	}
 	return nil
@@ -85,7 +90,7 @@ func checkGroups(groups []string) error {
 // checkOrigin accepts an https origin in the one form that browsers send
 // (RFC 6454, 6.2): no path, no default port, lower case.
 func checkOrigin(origin string) error {
-	refused := &InputError{"origin", "must be an https origin such as https://hr.example.gov.tw, in lower case, without path or default port"}
+	refused := wrong("origin", reason.CfgOrigin)
 	u, err := url.Parse(origin)
 	if err != nil || len(origin) > 255 || u.Scheme != "https" || u.Host == "" || u.Hostname() == "" || u.User != nil {
 		return refused
@@ -101,24 +106,24 @@ func checkOrigin(origin string) error {
 
 func checkDigest(field string, digest []byte) error {
 	if len(digest) != 32 {
-		return &InputError{field, "must be a SHA-256 digest"}
+		return wrong(field, reason.CfgValue)
 	}
 	return nil
 }
 
 func checkBlob(field string, blob []byte) error {
 	if len(blob) == 0 || len(blob) > maxBlob {
-		return &InputError{field, "must have 1 to 4096 bytes"}
+		return wrong(field, reason.CfgValue)
 	}
 	return nil
 }
 
 func checkDevice(dev wire.Device) error {
 	if wire.CheckID(wire.PrefixDevice, dev.ID) != nil {
-		return &InputError{"device id", "is malformed"}
+		return wrong("device id", reason.CfgValue)
 	}
 	if dev.Status != wire.DevicePending && dev.Status != wire.DeviceActive {
-		return &InputError{"device status", "must be pending or active"}
+		return wrong("device status", reason.CfgValue)
 	}
 	switch dev.Provenance {
 	case wire.ProvenanceTPM:
@@ -127,10 +132,10 @@ func checkDevice(dev wire.Device) error {
 		}
 	case wire.ProvenanceTPMUnendorsed, wire.ProvenanceSecureEnclave, wire.ProvenanceSoftware:
 		if len(dev.EKDigest) != 0 && len(dev.EKDigest) != 32 {
-			return &InputError{"endorsement key", "must be a SHA-256 digest or absent"}
+			return wrong("endorsement key", reason.CfgValue)
 		}
 	default:
-		return &InputError{"provenance", "is unknown"}
+		return wrong("provenance", reason.CfgValue)
 	}
 	for _, err := range []error{
 		checkAgencyID(dev.Agency), checkDeviceName(dev.Name), checkDigest("TLS key", dev.TLSSPKI),

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
 
@@ -39,9 +41,17 @@ var (
 )
 
 // InputError says which field of a value was refused, and why.
-type InputError struct{ Field, Why string }
+type InputError struct {
+	Field string
+	Why   wire.Reason
+}
 
-func (e *InputError) Error() string { return "directory: " + e.Field + " " + e.Why }
+func (e *InputError) Error() string {
+	return "directory: " + e.Field + ": " + reason.Of(reason.English, e.Why).What
+}
+
+// Reason returns what to tell the person who typed the value.
+func (e *InputError) Reason() wire.Reason { return e.Why }
 
 // Unwrap returns ErrInvalid.
 func (e *InputError) Unwrap() error { return ErrInvalid }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
@@ -42,7 +43,7 @@ func (d *Directory) AddKey(ctx context.Context, k wire.SecurityKey) (wire.Securi
 		return wire.SecurityKey{}, err
 	}
 	if len(ids) >= maxKeys {
-		return wire.SecurityKey{}, &InputError{"security keys", "of one person must be 20 at most"}
+		return wire.SecurityKey{}, wrong("security keys", reason.CfgTooManyKeys)
 	}
 	if k.ID, err = wire.NewID(wire.PrefixKey, d.random); err != nil {
 		return wire.SecurityKey{}, err
@@ -67,16 +68,16 @@ func (d *Directory) AddKey(ctx context.Context, k wire.SecurityKey) (wire.Securi
 
 func checkKey(k wire.SecurityKey) error {
 	if wire.CheckID(wire.PrefixPerson, k.PersonID) != nil {
-		return &InputError{"person id", "is malformed"}
+		return wrong("person id", reason.CfgValue)
 	}
 	if len(k.CredentialID) < 16 || len(k.CredentialID) > 1023 {
-		return &InputError{"credential id", "must have 16 to 1023 bytes"}
+		return wrong("credential id", reason.CfgValue)
 	}
 	if len(k.AAGUID) != 16 {
-		return &InputError{"AAGUID", "must have 16 bytes"}
+		return wrong("AAGUID", reason.CfgValue)
 	}
 	if len(k.Transports) > 16 {
-		return &InputError{"transports", "must be 16 at most"}
+		return wrong("transports", reason.CfgValue)
 	}
 	for _, err := range []error{checkBlob("public key", k.PublicKey), checkName("nickname", k.Nickname), checkName("model", k.Model)} {
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
@@ -45,7 +46,7 @@ func (d *Directory) CreatePortal(ctx context.Context, p wire.Portal) (created wi
 
 func checkPortal(p wire.Portal) error {
 	if p.Sensitivity != wire.PortalNormal && p.Sensitivity != wire.PortalSensitive {
-		return &InputError{"sensitivity", "must be normal or sensitive"}
+		return wrong("sensitivity", reason.CfgSensitivity)
 	}
 	for _, err := range []error{checkName("Chinese name", p.NameZH), checkName("English name", p.NameEN), checkOrigin(p.Origin)} {
 		if err != nil {
