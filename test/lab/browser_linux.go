@@ -38,6 +38,10 @@ type BrowserOptions struct {
 	Language string
 	// Pictures is where screenshots go.
 	Pictures string
+	// Public lists addresses (IP:port) that the browser shall treat as the
+	// public internet, so that a page from there needs the managed policy to
+	// reach loopback, as it does on a real laptop.
+	Public []string
 }
 
 // OpenBrowser starts Chromium and plugs a virtual FIDO2 key into it that
@@ -54,6 +58,9 @@ func OpenBrowser(ctx context.Context, o BrowserOptions) (*Browser, error) {
 		chromedp.Flag("lang", o.Language),
 		chromedp.Flag("accept-lang", o.Language),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { moveInto(cmd, o.Where) }),
+	}
+	if len(o.Public) > 0 {
+		options = append(options, chromedp.Flag("ip-address-space-overrides", strings.Join(o.Public, "=public,")+"=public"))
 	}
 	for _, flag := range ChromiumFlags {
 		options = append(options, chromedp.Flag(strings.TrimPrefix(flag, "--"), true))
