@@ -1,0 +1,117 @@
+package posture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// FirewallSource asks the privileged helper for the packet filter's rules.
+type FirewallSource interface {
+	Firewall(ctx context.Context) (wire.FirewallRuleset, error)
+}
+
+// Machine is everything that collectors look at.
+type Machine struct {
+	// Files is the file system from its root, os.DirFS("/") outside of tests.
+	Files fs.FS
+	// Firewall is nil where there is no helper; the claim is then an error.
+	Firewall FirewallSource
+	Clock    func() time.Time
+}
+
+// Set is all the collectors of this operating system for one machine.
+type Set struct {
+	machine    Machine
+	collectors []collector
+}
+
+// collector measures one claim.
+type collector struct {
+	id      wire.ClaimID
+	source  string
+	measure func(ctx context.Context, m Machine) outcome
+}
+
+// outcome is a claim without its frame.
+type outcome struct {
+	state   wire.ClaimState
+	value   map[string]string
+	problem string
+}
+
+// New returns the collectors for m.
+func New(m Machine) *Set { return &Set{machine: m, collectors: collectors()} }
+
+// Measure measures every claim now.
+func (s *Set) Measure(ctx context.Context) wire.Claims { return s.run(ctx, s.collectors) }
+
+func (s *Set) run(ctx context.Context, which []collector) wire.Claims {
+	var claims wire.Claims
+	for _, c := range which {
+		o := s.one(ctx, c)
+		claims.Claims = append(claims.Claims, wire.Claim{
+			ID: c.id, State: o.state, Value: o.value, Problem: o.problem,
+			MeasuredAt: s.machine.Clock().UTC(), Source: c.source,
+		})
+	}
+	return claims
+}
+
+// one runs a collector. One that panics has measured nothing, and must not take
+// the agent with it: a silent agent would say less than an error does.
+func (s *Set) one(ctx context.Context, c collector) (o outcome) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			o = cannot("the collector failed: %v", fault)
+		}
+	}()
+	if o = c.measure(ctx, s.machine); !o.state.Valid() {
+		return cannot("the collector gave no result")
+	}
+	return o
+}
+
+// Same reports whether a and b say the same, whenever they were measured.
+func Same(a, b wire.Claims) bool {
+	if len(a.Claims) != len(b.Claims) {
+		return false
+	}
+	for i, x := range a.Claims {
+		y := b.Claims[i]
+		if x.ID != y.ID || x.State != y.State || x.Problem != y.Problem || !maps.Equal(x.Value, y.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// cannot is the outcome of a claim that could not be measured.
+func cannot(format string, args ...any) outcome {
+	return outcome{state: wire.ClaimError, problem: fmt.Sprintf(format, args...)}
+}
+
+var errTooLarge = errors.New("larger than expected")
+
+// read reads a small file; a larger one is an error, not a longer wait.
+func read(files fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(raw)) > limit {
+		return nil, fmt.Errorf("%s: %w", name, errTooLarge)
+	}
+	return raw, nil
+}
