@@ -1,0 +1,45 @@
+package reason
+
+// Area POL: what the access policy found.
+const (
+	NoPermit     = "ZT-POL-001"
+	PolicyFailed = "ZT-POL-002"
+	BadFacts     = "ZT-POL-003"
+
+	PersonNotActive  = "ZT-POL-010"
+	SignInTooWeak    = "ZT-POL-011"
+	SignInTooOld     = "ZT-POL-012"
+	KeyRevoked       = "ZT-POL-013"
+	UserNotVerified  = "ZT-POL-014"
+	KeyNotHardware   = "ZT-POL-015"
+	TestKeyRefused   = "ZT-POL-016"
+	AdminFreshSignIn = "ZT-POL-017"
+
+	DeviceNotActive       = "ZT-POL-020"
+	DeviceOtherAgency     = "ZT-POL-021"
+	ProvenanceUnknown     = "ZT-POL-022"
+	ProvenanceTooWeak     = "ZT-POL-023"
+	BindingMissing        = "ZT-POL-024"
+	BindingByCode         = "ZT-POL-025"
+	BindingTooOld         = "ZT-POL-026"
+	SeatUnknown           = "ZT-POL-027"
+	SeatNone              = "ZT-POL-028"
+	OtherNetwork          = "ZT-POL-029"
+	DeviceSilent          = "ZT-POL-030"
+	DeviceStale           = "ZT-POL-031"
+	DeviceRefused         = "ZT-POL-032"
+	DeviceContraindicated = "ZT-POL-033"
+	DeviceUnproven        = "ZT-POL-034"
+	DeviceNotAffirming    = "ZT-POL-035"
+	OSNotSupported        = "ZT-POL-036"
+	FirewallNotPassing    = "ZT-POL-037"
+	DiskNotPassing        = "ZT-POL-038"
+	BootNotPassing        = "ZT-POL-039"
+
+	NetworkNotProven = "ZT-POL-040"
+	TrustLow         = "ZT-POL-041"
+	TrustMiddling    = "ZT-POL-042"
+	TrustReadOnly    = "ZT-POL-043"
+	TrustSensitive   = "ZT-POL-044"
+	CoverageTooLow   = "ZT-POL-045"
+)

@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+func TestRefusedPolicies(t *testing.T) {
+	forbid := func(body string) string {
+		return "// first line\n@id(\"x\")\n@reason(\"ZT-POL-010\")\nforbid (principal, action, resource) " + body + ";\n"
+	}
+	tests := map[string]struct {
+		text string
+		line int
+		says string
+	}{
+		"syntax":                  {"// a\n// b\npermit (principal, action);", 3, "syntax"},
+		"unterminated string":     {"// a\n@id(\"x", 2, "not terminated"},
+		"unknown attribute":       {forbid("when { context.signIn.aaal >= 3 }"), 2, "aaal"},
+		"unknown context":         {forbid("when { context.weather == \"rain\" }"), 2, "weather"},
+		"unknown person fact":     {forbid("when { principal.rank > 3 }"), 2, "rank"},
+		"unknown entity type":     {forbid("when { principal in Team::\"x\" }"), 2, "Team"},
+		"unknown action":          {"@id(\"x\")\npermit (principal, action == Action::\"fly\", resource);", 1, "fly"},
+		"type error":              {forbid("when { context.signIn.aal == \"3\" }"), 2, ""},
+		"not a condition":         {forbid("when { context.signIn.aal }"), 2, ""},
+		"wrong principal":         {"@id(\"x\")\npermit (principal is Portal, action, resource);", 1, ""},
+		"no id":                   {"permit (principal, action, resource);", 1, "@id"},
+		"id of odd letters":       {"@id(\"Über\")\npermit (principal, action, resource);", 1, "@id"},
+		"forbid without a reason": {"@id(\"x\")\nforbid (principal, action, resource);", 1, "@reason"},
+		"reason without a text":   {"@id(\"x\")\n@reason(\"ZT-POL-999\")\nforbid (principal, action, resource);", 1, "without a text"},
+		"reason on a permit":      {"@id(\"x\")\n@reason(\"ZT-POL-010\")\npermit (principal, action, resource);", 1, "belong to a forbid"},
+		"unknown annotation":      {"@id(\"x\")\n@raeson(\"ZT-POL-010\")\nforbid (principal, action, resource);", 1, "raeson"},
+		"unknown remedy":          {"@id(\"x\")\n@reason(\"ZT-POL-010\")\n@remedy(\"pray\")\nforbid (principal, action, resource);", 1, "pray"},
+		"unknown claim":           {"@id(\"x\")\n@reason(\"ZT-POL-010\")\n@claim(\"horoscope\")\nforbid (principal, action, resource);", 1, "horoscope"},
+		"unknown findings":        {"@id(\"x\")\n@reason(\"ZT-POL-010\")\n@findings(\"all\")\nforbid (principal, action, resource);", 1, "findings"},
+		"id twice":                {"@id(\"x\")\npermit (principal, action, resource);\n@id(\"x\")\npermit (principal, action, resource);", 3, "already"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Load(map[string][]byte{"agency.cedar": []byte(tt.text)})
+			var load *LoadError
+			if !errors.As(err, &load) {
+				t.Fatalf("got %v", err)
+			}
+			if load.File != "agency.cedar" || load.Line != tt.line || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("line %d, want %d: %v", load.Line, tt.line, err)
+			}
+		})
+	}
+}
+
+func TestRefusedFiles(t *testing.T) {
+	permit := []byte("@id(\"x\")\npermit (principal, action, resource);")
+	many := map[string][]byte{}
+	for i := range MaxFiles + 1 {
+		many[strings.Repeat("a", i+1)+".cedar"] = nil
+	}
+	for name, files := range map[string]map[string][]byte{
+		"no files":       {},
+		"wrong name":     {"policy.txt": permit},
+		"own schema":     {"schema.cedarschema": permit},
+		"too large":      {"a.cedar": make([]byte, MaxFileBytes+1)},
+		"too many":       many,
+		"id across":      {"a.cedar": permit, "b.cedar": permit},
+		"not UTF-8":      {"a.cedar": []byte("@id(\"x\xff\")\npermit (principal, action, resource);")},
+		"bytes of chaos": {"a.cedar": []byte("\x00\x01\x02")},
+	} {
+		if _, err := Load(files); err == nil {
+			t.Errorf("%s was loaded", name)
+		}
+	}
+}
+
+// A policy that errors is skipped by Cedar, a forbid too: the engine must deny.
+// Overflow is an error that no validation can foresee.
+func TestAnyEvaluationErrorDenies(t *testing.T) {
+	for name, text := range map[string]string{
+		"forbid": "@id(\"x\")\n@reason(\"ZT-POL-010\")\nforbid (principal, action, resource) when { context.trust.score * 9223372036854775807 > 0 };",
+		"permit": "@id(\"x\")\npermit (principal, action, resource) when { context.trust.score * 9223372036854775807 > 0 };",
+	} {
+		files := Baseline()
+		files["agency.cedar"] = []byte(text)
+		e, err := Load(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := e.Decide(good(wire.PortalNormal), wire.ActionRead, at)
+		if d.Effect != wire.Deny || !slices.Equal(codes(d.Reasons), []string{reason.PolicyFailed}) {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// An error that only a fresh sign-in would bring is no step-up.
+func TestStepUpNeedsACleanEvaluation(t *testing.T) {
+	files := Baseline()
+	files["agency.cedar"] = []byte("@id(\"x\")\n@reason(\"ZT-POL-010\")\nforbid (principal, action, resource) when { context.signIn.ageSeconds == 0 && context.trust.score * 9223372036854775807 > 0 };")
+	e, err := Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := good(wire.PortalNormal)
+	f.Network.Proven = false
+	if d := e.Decide(f, wire.ActionRead, at); d.Effect != wire.Deny {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestAnAgencyMayLetOthersInButNotPastTheGuards(t *testing.T) {
+	files := Baseline()
+	files["agency.cedar"] = []byte(`@id("guests") permit (principal in Group::"mof/audit", action == Action::"read", resource == Portal::"por-1");`)
+	e, err := Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := good(wire.PortalNormal)
+	f.Person.Agency, f.Device.Agency, f.Person.Groups = "mof", "mof", []string{"audit"}
+	if d := e.Decide(f, wire.ActionRead, at); d.Effect != wire.Allow || !slices.Equal(d.Policies, []string{"guests"}) {
+		t.Errorf("guest: %+v", d)
+	}
+	if d := e.Decide(f, wire.ActionWrite, at); d.Effect != wire.Deny {
+		t.Errorf("guest writes: %+v", d)
+	}
+	other := f
+	other.Portal.ID = "por-2"
+	if d := e.Decide(other, wire.ActionRead, at); d.Effect != wire.Deny {
+		t.Errorf("guest elsewhere: %+v", d)
+	}
+	f.Standing.Standing = wire.StandingStale
+	if d := e.Decide(f, wire.ActionRead, at); d.Effect != wire.Deny {
+		t.Errorf("guest past the guards: %+v", d)
+	}
+}
+
+func TestVersionCoversEveryByteAndName(t *testing.T) {
+	seen := map[string]string{}
+	load := func(name string, change func(map[string][]byte)) {
+		files := Baseline()
+		change(files)
+		e, err := Load(files)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if other, twice := seen[e.Version()]; twice {
+			t.Errorf("%s and %s share version %s", name, other, e.Version())
+		}
+		seen[e.Version()] = name
+	}
+	load("baseline", func(map[string][]byte) {})
+	load("a comment", func(f map[string][]byte) { f["10-access.cedar"] = append(f["10-access.cedar"], "//\n"...) })
+	load("a file renamed", func(f map[string][]byte) { f["11-access.cedar"] = f["10-access.cedar"]; delete(f, "10-access.cedar") })
+	load("a byte moved", func(f map[string][]byte) { f["99.cedar"] = []byte("//\n") })
+	a, b := baseline(t), baseline(t)
+	if a.Version() != b.Version() {
+		t.Error("the same files give two versions")
+	}
+}
+
+func TestEveryBaselinePolicyDecidesSomething(t *testing.T) {
+	if n := baseline(t).Policies(); n < 30 {
+		t.Errorf("only %d policies: is a file missing?", n)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, text := range Baseline() {
+		f.Add(text)
+	}
+	f.Add([]byte("permit (principal, action, resource);"))
+	f.Add([]byte("@id(\"x\") forbid (principal, action, resource) when { principal == resource };"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e, err := Load(map[string][]byte{"a.cedar": text})
+		if err != nil {
+			return
+		}
+		// Whatever loads decides without a panic, and zero facts stay out
+		// unless the text itself permits everybody.
+		_ = e.Decide(wire.Facts{}, wire.ActionRead, at)
+	})
+}

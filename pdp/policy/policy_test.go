@@ -1,0 +1,337 @@
+package policy
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+var at = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// good is a session that the baseline lets into portal, whatever it does.
+func good(sensitivity wire.Sensitivity) wire.Facts {
+	claim := func(id wire.ClaimID) wire.Claim {
+		return wire.Claim{ID: id, State: wire.ClaimPass, MeasuredAt: at.Add(-time.Minute), Source: "test"}
+	}
+	return wire.Facts{
+		Person: wire.Person{ID: "per-1", Agency: "moda", Name: "王小明", Account: "wang.xm", Groups: []string{"hr"}},
+		Key:    wire.KeyFacts{Hardware: true},
+		SignIn: wire.SignIn{PersonID: "per-1", KeyID: "key-1", At: at.Add(-time.Hour), AAL: 3, UserVerified: true},
+		Device: wire.Device{ID: "dev-1", Agency: "moda", Status: wire.DeviceActive, Provenance: wire.ProvenanceTPM},
+		Binding: wire.DeviceBinding{
+			DeviceID: "dev-1", At: at.Add(-time.Hour), Way: wire.BindingFetch, Seat: wire.SeatActive, SameNetwork: true,
+		},
+		Standing: wire.DeviceStanding{
+			DeviceID: "dev-1", Standing: wire.StandingFresh, ChangesAt: at.Add(4 * time.Minute),
+			Result: wire.AttestationResult{
+				DeviceID: "dev-1", ValidUntil: at.Add(10 * time.Minute), IssuedAt: at.Add(-time.Minute),
+				Vector: wire.TrustVector{
+					InstanceIdentity: wire.Affirming, Hardware: wire.Affirming, Executables: wire.Affirming, Configuration: wire.Affirming,
+				},
+				Claims: []wire.Claim{
+					claim(wire.ClaimOSRelease), claim(wire.ClaimDiskEncryption), claim(wire.ClaimFirewall), claim(wire.ClaimSecureBoot),
+				},
+			},
+		},
+		Trust:   wire.TrustAssessment{Score: 90, Coverage: 1, ValidUntil: at.Add(90 * time.Second)},
+		Portal:  wire.Portal{ID: "por-1", Agency: "moda", Sensitivity: sensitivity, Origin: "https://hr.moda.test"},
+		Network: wire.NetworkFacts{Network: "192.0.2.0/24", Proven: true},
+	}
+}
+
+func baseline(t testing.TB) *Engine {
+	t.Helper()
+	e, err := Load(Baseline())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func codes(reasons []wire.Reason) []string {
+	var list []string
+	for _, r := range reasons {
+		list = append(list, r.Code)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func setClaim(f *wire.Facts, id wire.ClaimID, s wire.ClaimState) {
+	for i := range f.Standing.Result.Claims {
+		if f.Standing.Result.Claims[i].ID == id {
+			f.Standing.Result.Claims[i].State = s
+		}
+	}
+}
+
+func dropClaim(f *wire.Facts, id wire.ClaimID) {
+	f.Standing.Result.Claims = slices.DeleteFunc(f.Standing.Result.Claims, func(c wire.Claim) bool { return c.ID == id })
+}
+
+func TestGoodSessionsAreLetIn(t *testing.T) {
+	e := baseline(t)
+	for _, s := range []wire.Sensitivity{wire.PortalNormal, wire.PortalSensitive} {
+		for _, a := range []wire.Action{wire.ActionRead, wire.ActionWrite} {
+			d := e.Decide(good(s), a, at)
+			if d.Effect != wire.Allow || d.Obligations.ReadOnly || len(d.Reasons) > 0 {
+				t.Errorf("%s %s: %+v", s, a, d)
+			}
+			if !slices.Equal(d.Policies, []string{"baseline.same-agency"}) {
+				t.Errorf("determining policies: %q", d.Policies)
+			}
+		}
+	}
+	f := good(wire.PortalNormal)
+	f.Person.Admin, f.SignIn.At = true, at.Add(-time.Minute)
+	if d := e.Decide(f, wire.ActionAdmin, at); d.Effect != wire.Allow {
+		t.Errorf("administrator: %+v", d)
+	}
+}
+
+// One fact flipped, one effect, exactly one code. Each line fails if its rule
+// is taken out of the baseline.
+func TestEachRule(t *testing.T) {
+	const normal, sensitive = wire.PortalNormal, wire.PortalSensitive
+	const read, write, admin = wire.ActionRead, wire.ActionWrite, wire.ActionAdmin
+	tests := []struct {
+		name   string
+		portal wire.Sensitivity
+		action wire.Action
+		flip   func(*wire.Facts)
+		effect wire.Effect
+		code   string
+	}{
+		{"person disabled", normal, read, func(f *wire.Facts) { f.Person.Disabled = true }, wire.Deny, reason.PersonNotActive},
+		{"other agency", normal, read, func(f *wire.Facts) { f.Portal.Agency = "mof" }, wire.Deny, reason.NoPermit},
+		{"AAL2 of no test key", normal, read, func(f *wire.Facts) { f.SignIn.AAL = 2 }, wire.Deny, reason.SignInTooWeak},
+		{"AAL1 of a test key", normal, read, func(f *wire.Facts) { f.SignIn.AAL, f.SignIn.TestKey = 1, true }, wire.Deny, reason.SignInTooWeak},
+		{"sign-in of somebody else", normal, read, func(f *wire.Facts) { f.SignIn.PersonID = "per-2" }, wire.Deny, reason.SignInTooWeak},
+		{"sign-in without a key", normal, read, func(f *wire.Facts) { f.SignIn.KeyID = "" }, wire.Deny, reason.SignInTooWeak},
+		{"sign-in of 12 h ago", normal, read, func(f *wire.Facts) { f.SignIn.At = at.Add(-12 * time.Hour) }, wire.StepUp, reason.SignInTooOld},
+		{"sign-in of the future", normal, read, func(f *wire.Facts) { f.SignIn.At = at.Add(time.Minute) }, wire.StepUp, reason.SignInTooOld},
+		{"sign-in of never", normal, read, func(f *wire.Facts) { f.SignIn.At = time.Time{} }, wire.StepUp, reason.SignInTooOld},
+		{"key revoked", normal, read, func(f *wire.Facts) { f.Key.Revoked = true }, wire.Deny, reason.KeyRevoked},
+		{"user not verified", normal, read, func(f *wire.Facts) { f.SignIn.UserVerified = false }, wire.Deny, reason.UserNotVerified},
+		{"software key", normal, read, func(f *wire.Facts) { f.Key.Hardware = false }, wire.Deny, reason.KeyNotHardware},
+		{"test key on a sensitive portal", sensitive, read, func(f *wire.Facts) { f.SignIn.TestKey = true }, wire.Deny, reason.TestKeyRefused},
+		{"unknown class is sensitive", "secret", read, func(f *wire.Facts) { f.SignIn.TestKey = true }, wire.Deny, reason.TestKeyRefused},
+		{"no class is sensitive", "", read, func(f *wire.Facts) { f.SignIn.TestKey = true }, wire.Deny, reason.TestKeyRefused},
+		{"device retired", normal, read, func(f *wire.Facts) { f.Device.Status = wire.DeviceRetired }, wire.Deny, reason.DeviceNotActive},
+		{"device pending", normal, read, func(f *wire.Facts) { f.Device.Status = wire.DevicePending }, wire.Deny, reason.DeviceNotActive},
+		{"binding of another device", normal, read, func(f *wire.Facts) { f.Binding.DeviceID = "dev-2" }, wire.Deny, reason.DeviceNotActive},
+		{"device of another agency", normal, read, func(f *wire.Facts) { f.Device.Agency = "mof" }, wire.Deny, reason.DeviceOtherAgency},
+		{"provenance unknown", normal, read, func(f *wire.Facts) { f.Device.Provenance = "" }, wire.Deny, reason.ProvenanceUnknown},
+		{"unendorsed TPM, sensitive", sensitive, read, func(f *wire.Facts) { f.Device.Provenance = wire.ProvenanceTPMUnendorsed }, wire.Deny, reason.ProvenanceTooWeak},
+		{"software keys, sensitive", sensitive, read, func(f *wire.Facts) { f.Device.Provenance = wire.ProvenanceSoftware }, wire.Deny, reason.ProvenanceTooWeak},
+		{"no binding", normal, read, func(f *wire.Facts) { f.Binding.Way = "" }, wire.Deny, reason.BindingMissing},
+		{"binding by code, sensitive", sensitive, read, func(f *wire.Facts) { f.Binding.Way = wire.BindingCode }, wire.Deny, reason.BindingByCode},
+		{"binding of 12 h ago", normal, read, func(f *wire.Facts) { f.Binding.At = at.Add(-12 * time.Hour) }, wire.StepUp, reason.BindingTooOld},
+		{"seat unknown", normal, read, func(f *wire.Facts) { f.Binding.Seat = "" }, wire.Deny, reason.SeatUnknown},
+		{"no seat, sensitive", sensitive, read, func(f *wire.Facts) { f.Binding.Seat = wire.SeatNone }, wire.Deny, reason.SeatNone},
+		{"networks differ, sensitive", sensitive, read, func(f *wire.Facts) { f.Binding.SameNetwork = false }, wire.Deny, reason.OtherNetwork},
+		{"silent, write", normal, write, func(f *wire.Facts) { f.Standing.Standing = wire.StandingSilent }, wire.Deny, reason.DeviceSilent},
+		{"silent, sensitive", sensitive, read, func(f *wire.Facts) { f.Standing.Standing = wire.StandingSilent }, wire.Deny, reason.DeviceSilent},
+		{"stale", normal, read, func(f *wire.Facts) { f.Standing.Standing = wire.StandingStale }, wire.Deny, reason.DeviceStale},
+		{"standing unknown", normal, read, func(f *wire.Facts) { f.Standing.Standing = wire.StandingUnknown }, wire.Deny, reason.DeviceStale},
+		{"standing of a word unheard of", normal, read, func(f *wire.Facts) { f.Standing.Standing = "splendid" }, wire.Deny, reason.DeviceStale},
+		{"standing past its change", normal, read, func(f *wire.Facts) { f.Standing.ChangesAt = at }, wire.Deny, reason.DeviceStale},
+		{"result ended", normal, read, func(f *wire.Facts) { f.Standing.Result.ValidUntil = at }, wire.Deny, reason.DeviceStale},
+		{"result of another device", normal, read, func(f *wire.Facts) { f.Standing.Result.DeviceID = "dev-2" }, wire.Deny, reason.DeviceStale},
+		{"standing of another device", normal, read, func(f *wire.Facts) { f.Standing.DeviceID = "dev-2" }, wire.Deny, reason.DeviceStale},
+		{"refused", normal, read, func(f *wire.Facts) { f.Standing.Standing = wire.StandingRefused }, wire.Deny, reason.DeviceRefused},
+		{"contraindicated", normal, read, func(f *wire.Facts) { f.Standing.Result.Vector.Executables = wire.Contraindicated }, wire.Deny, reason.DeviceContraindicated},
+		{"identity contraindicated", normal, read, func(f *wire.Facts) { f.Standing.Result.Vector.InstanceIdentity = wire.Contraindicated }, wire.Deny, reason.DeviceContraindicated},
+		{"identity not affirmed", normal, read, func(f *wire.Facts) { f.Standing.Result.Vector.InstanceIdentity = wire.TrustNone }, wire.Deny, reason.DeviceUnproven},
+		{"a warning, sensitive", sensitive, read, func(f *wire.Facts) { f.Standing.Result.Vector.Configuration = wire.Warning }, wire.Deny, reason.DeviceNotAffirming},
+		{"a tier unknown, sensitive", sensitive, read, func(f *wire.Facts) { f.Standing.Result.Vector.Hardware = "" }, wire.Deny, reason.DeviceNotAffirming},
+		{"OS fails", normal, read, func(f *wire.Facts) { setClaim(f, wire.ClaimOSRelease, wire.ClaimFail) }, wire.Deny, reason.OSNotSupported},
+		{"firewall fails", normal, read, func(f *wire.Facts) { setClaim(f, wire.ClaimFirewall, wire.ClaimFail) }, wire.Deny, reason.FirewallNotPassing},
+		{"firewall not measured", normal, read, func(f *wire.Facts) { setClaim(f, wire.ClaimFirewall, wire.ClaimError) }, wire.Deny, reason.FirewallNotPassing},
+		{"firewall not applicable", normal, read, func(f *wire.Facts) { setClaim(f, wire.ClaimFirewall, wire.ClaimNotApplicable) }, wire.Deny, reason.FirewallNotPassing},
+		{"firewall missing", normal, read, func(f *wire.Facts) { dropClaim(f, wire.ClaimFirewall) }, wire.Deny, reason.FirewallNotPassing},
+		{"firewall of no state", normal, read, func(f *wire.Facts) { setClaim(f, wire.ClaimFirewall, "PASS") }, wire.Deny, reason.FirewallNotPassing},
+		{"firewall said twice", normal, read, func(f *wire.Facts) {
+			f.Standing.Result.Claims = append(f.Standing.Result.Claims, wire.Claim{ID: wire.ClaimFirewall, State: wire.ClaimPass})
+		}, wire.Deny, reason.FirewallNotPassing},
+		{"firewall passes but has a finding", normal, read, func(f *wire.Facts) {
+			f.Standing.Result.Findings = []wire.Finding{{Type: wire.FindingFailing, Claim: wire.ClaimFirewall, Reason: wire.Reason{Code: "ZT-DEV-012"}}}
+		}, wire.Deny, "ZT-DEV-012"},
+		{"disk not encrypted, sensitive", sensitive, read, func(f *wire.Facts) { setClaim(f, wire.ClaimDiskEncryption, wire.ClaimFail) }, wire.Deny, reason.DiskNotPassing},
+		{"Secure Boot off, sensitive", sensitive, read, func(f *wire.Facts) { setClaim(f, wire.ClaimSecureBoot, wire.ClaimFail) }, wire.Deny, reason.BootNotPassing},
+		{"network not proven", normal, read, func(f *wire.Facts) { f.Network.Proven = false }, wire.StepUp, reason.NetworkNotProven},
+		{"network unknown", normal, read, func(f *wire.Facts) { f.Network.Network = "" }, wire.Deny, reason.NetworkNotProven},
+		{"low score, read", normal, read, func(f *wire.Facts) { f.Trust.Score = 29 }, wire.StepUp, reason.TrustLow},
+		{"middling score, write", normal, write, func(f *wire.Facts) { f.Trust.Score = 59 }, wire.StepUp, reason.TrustMiddling},
+		{"middling score, sensitive", sensitive, read, func(f *wire.Facts) { f.Trust.Score = 59 }, wire.StepUp, reason.TrustSensitive},
+		{"low score after the key, write", normal, write, func(f *wire.Facts) { f.Trust.Score, f.SignIn.At = 29, at }, wire.Deny, reason.TrustReadOnly},
+		{"assessment ended", normal, read, func(f *wire.Facts) { f.Trust.ValidUntil = at }, wire.StepUp, reason.TrustLow},
+		{"score beyond its scale", normal, read, func(f *wire.Facts) { f.Trust.Score = 101 }, wire.StepUp, reason.TrustLow},
+		{"little coverage, sensitive", sensitive, read, func(f *wire.Facts) { f.Trust.Coverage = 0.49 }, wire.StepUp, reason.CoverageTooLow},
+		{"coverage beyond its scale", sensitive, read, func(f *wire.Facts) { f.Trust.Coverage = 2 }, wire.StepUp, reason.CoverageTooLow},
+		{"admin who is none", normal, admin, func(f *wire.Facts) { f.SignIn.At = at }, wire.Deny, reason.NoPermit},
+		{"admin of another agency", normal, admin, func(f *wire.Facts) { f.Person.Admin, f.SignIn.At, f.Portal.Agency = true, at, "mof" }, wire.Deny, reason.NoPermit},
+		{"admin after ten minutes", normal, admin, func(f *wire.Facts) { f.Person.Admin, f.SignIn.At = true, at.Add(-10*time.Minute) }, wire.StepUp, reason.AdminFreshSignIn},
+		{"action unheard of", normal, "delete", func(*wire.Facts) {}, wire.Deny, reason.NoPermit},
+		{"no action", normal, "", func(*wire.Facts) {}, wire.Deny, reason.NoPermit},
+	}
+	e := baseline(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := good(tt.portal)
+			tt.flip(&f)
+			d := e.Decide(f, tt.action, at)
+			if d.Effect != tt.effect {
+				t.Errorf("effect %v, want %v (%q)", d.Effect, tt.effect, codes(d.Reasons))
+			}
+			if got := codes(d.Reasons); !slices.Equal(got, []string{tt.code}) {
+				t.Errorf("reasons %q, want exactly %s", got, tt.code)
+			}
+			if len(d.Remedies) != 1 {
+				t.Errorf("remedies %+v", d.Remedies)
+			}
+			if tt.effect == wire.StepUp && d.Remedies[0].Action != "sign-in" {
+				t.Errorf("a step-up's remedy is a sign-in, got %+v", d.Remedies)
+			}
+		})
+	}
+}
+
+func TestLessThanEverythingIsStillEnoughForANormalPortal(t *testing.T) {
+	tests := map[string]func(*wire.Facts){
+		"a permitted test key":    func(f *wire.Facts) { f.SignIn.AAL, f.SignIn.TestKey, f.Key.Hardware = 2, true, false },
+		"unendorsed TPM":          func(f *wire.Facts) { f.Device.Provenance = wire.ProvenanceTPMUnendorsed },
+		"binding by code":         func(f *wire.Facts) { f.Binding.Way = wire.BindingCode },
+		"no seat":                 func(f *wire.Facts) { f.Binding.Seat = wire.SeatNone },
+		"configuration a warning": func(f *wire.Facts) { f.Standing.Result.Vector.Configuration = wire.Warning },
+		"disk not encrypted":      func(f *wire.Facts) { setClaim(f, wire.ClaimDiskEncryption, wire.ClaimFail) },
+		"nobody has answered":     func(f *wire.Facts) { f.Trust.Coverage = 0 },
+		"middling but fresh key":  func(f *wire.Facts) { f.Trust.Score, f.SignIn.At = 45, at.Add(-time.Minute) },
+	}
+	e := baseline(t)
+	for name, flip := range tests {
+		f := good(wire.PortalNormal)
+		flip(&f)
+		if d := e.Decide(f, wire.ActionWrite, at); d.Effect != wire.Allow {
+			t.Errorf("%s: %v %q", name, d.Effect, codes(d.Reasons))
+		}
+	}
+}
+
+func TestReadOnlySaysWhy(t *testing.T) {
+	tests := map[string]struct {
+		flip func(*wire.Facts)
+		code string
+	}{
+		"silent":   {func(f *wire.Facts) { f.Standing.Standing = wire.StandingSilent }, reason.DeviceSilent},
+		"middling": {func(f *wire.Facts) { f.Trust.Score = 40 }, reason.TrustMiddling},
+		"very low": {func(f *wire.Facts) { f.Trust.Score, f.SignIn.At = 3, at }, reason.TrustReadOnly},
+	}
+	e := baseline(t)
+	for name, tt := range tests {
+		f := good(wire.PortalNormal)
+		tt.flip(&f)
+		d := e.Decide(f, wire.ActionRead, at)
+		if d.Effect != wire.Allow || !d.Obligations.ReadOnly || !slices.Equal(codes(d.Reasons), []string{tt.code}) {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+func TestFindingsExplainARefusedDevice(t *testing.T) {
+	f := good(wire.PortalNormal)
+	f.Standing.Standing = wire.StandingRefused
+	f.Standing.Result.Vector = wire.TrustVector{InstanceIdentity: wire.Contraindicated}
+	f.Standing.Result.Findings = []wire.Finding{
+		{Type: wire.FindingTampered, Reason: wire.Reason{Code: "ZT-DEV-030"}},
+		{Type: wire.FindingFailing, Claim: wire.ClaimFirewall, Reason: wire.Reason{Code: "ZT-DEV-012"}},
+	}
+	d := baseline(t).Decide(f, wire.ActionRead, at)
+	if d.Effect != wire.Deny || !slices.Equal(codes(d.Reasons), []string{"ZT-DEV-012", "ZT-DEV-030"}) {
+		t.Errorf("%+v", d)
+	}
+	want := []wire.Remedy{
+		{Reason: wire.Reason{Code: "ZT-DEV-030"}, Action: "attest"},
+		{Reason: wire.Reason{Code: "ZT-DEV-012"}, Claim: wire.ClaimFirewall, Action: "fix-claim"},
+	}
+	if diff := cmp.Diff(want, d.Remedies); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestZeroFactsDeny(t *testing.T) {
+	e := baseline(t)
+	for _, a := range []wire.Action{wire.ActionRead, wire.ActionWrite, wire.ActionAdmin, ""} {
+		if d := e.Decide(wire.Facts{}, a, at); d.Effect != wire.Deny || len(d.Reasons) == 0 {
+			t.Errorf("%q: %+v", a, d)
+		}
+	}
+	if d := e.Decide(wire.Facts{}, wire.ActionRead, time.Time{}); d.Effect != wire.Deny {
+		t.Errorf("at the zero time: %+v", d)
+	}
+}
+
+// Trust never rises because something is absent: taking any one fact away, or
+// any whole group of them, makes no decision better.
+func TestAbsenceNeverHelps(t *testing.T) {
+	e := baseline(t)
+	better := func(t *testing.T, path string, before, after wire.Facts) {
+		for _, a := range []wire.Action{wire.ActionRead, wire.ActionWrite, wire.ActionAdmin} {
+			b, n := e.Decide(before, a, at), e.Decide(after, a, at)
+			if n.Effect > b.Effect || (b.Obligations.ReadOnly && n.Effect == wire.Allow && !n.Obligations.ReadOnly) {
+				t.Errorf("%s %s: without %s %v becomes %v", before.Portal.Sensitivity, a, path, b.Effect, n.Effect)
+			}
+		}
+	}
+	// What speaks against somebody is a fact, too, and must not be zeroed here:
+	// its own absence is the good case.
+	against := map[string]bool{
+		".Person.Disabled": true, ".Key.Revoked": true, ".SignIn.TestKey": true, ".Standing.ChangesAt": true,
+	}
+	starts := map[string]func(*wire.Facts){
+		"good":     func(*wire.Facts) {},
+		"fresh":    func(f *wire.Facts) { f.SignIn.At, f.Person.Admin = at, true },
+		"silent":   func(f *wire.Facts) { f.Standing.Standing = wire.StandingSilent },
+		"middling": func(f *wire.Facts) { f.Trust.Score = 40 },
+		"firewall": func(f *wire.Facts) { setClaim(f, wire.ClaimFirewall, wire.ClaimFail) },
+		"warning":  func(f *wire.Facts) { f.Standing.Result.Vector.Configuration = wire.Warning },
+		"refused":  func(f *wire.Facts) { f.Standing.Standing = wire.StandingRefused },
+		"tampered": func(f *wire.Facts) { f.Standing.Result.Vector.InstanceIdentity = wire.Contraindicated },
+		"stranger": func(f *wire.Facts) { f.Portal.Agency = "mof" },
+	}
+	for name, start := range starts {
+		for _, s := range []wire.Sensitivity{wire.PortalNormal, wire.PortalSensitive} {
+			before := good(s)
+			start(&before)
+			eachField(reflect.ValueOf(&before).Elem(), "", func(path string, zero func(*wire.Facts)) {
+				if against[path] {
+					return
+				}
+				after := before
+				zero(&after)
+				better(t, name+path, before, after)
+			})
+		}
+	}
+}
+
+// eachField calls f for each field of the facts, at every depth.
+func eachField(v reflect.Value, path string, f func(string, func(*wire.Facts)), index ...int) {
+	for i := range v.NumField() {
+		at := append(slices.Clone(index), i)
+		name := path + "." + v.Type().Field(i).Name
+		f(name, func(facts *wire.Facts) {
+			field := reflect.ValueOf(facts).Elem().FieldByIndex(at)
+			field.SetZero()
+		})
+		if field := v.Field(i); field.Kind() == reflect.Struct && field.Type() != reflect.TypeFor[time.Time]() {
+			eachField(field, name, f, at...)
+		}
+	}
+}
