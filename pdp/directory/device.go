@@ -196,3 +196,15 @@ func (d *Directory) setStatus(ctx context.Context, id string, change func(*wire.
 	}
 	return update(ctx, d, KindDevice, id, change, deviceChange)
 }
+
+// CheckNewDevice says whether a device of this name could be enrolled in this
+// agency: the agency exists and the name is well-formed.
+func (d *Directory) CheckNewDevice(ctx context.Context, agency, name string) error {
+	if err := checkDeviceName(name); err != nil {
+		return err
+	}
+	if _, err := d.Agency(ctx, agency); err != nil {
+		return fmt.Errorf("agency %q: %w", agency, err)
+	}
+	return nil
+}

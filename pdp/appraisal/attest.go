@@ -1,0 +1,178 @@
+package appraisal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/store"
+)
+
+// Attest has the Verifier judge what the device sent over its own connection.
+// Refused Evidence is no error: it is answered with its findings.
+func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256.Size]byte, in wire.AttestRequest) (wire.AttestAnswer, error) {
+	t, err := a.open(in.Ticket, dev, channel, a.Clock())
+	if err != nil {
+		a.recordRefusal(ctx, dev, err)
+		return wire.AttestAnswer{}, err
+	}
+	a.mu.Lock()
+	d := a.known(dev.ID)
+	a.mu.Unlock()
+	d.appraising.Lock()
+	defer d.appraising.Unlock()
+
+	result, refused := a.verify(d, dev, t, in.Evidence)
+	clock := a.clockAfter(d, result, refused)
+	if err := a.keep(ctx, dev, t, kept{Result: result, Clock: clock, Refused: refused}); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			err = refuse(reason.NonceSpent)
+			a.recordRefusal(ctx, dev, err)
+			return wire.AttestAnswer{}, err
+		}
+		a.change(dev.ID, func(d *device, _ time.Time) bool { d.doubted = true; return false })
+		return wire.AttestAnswer{}, err
+	}
+	a.apply(ctx, d, dev, result, clock, refused)
+	return a.answer(dev.ID, result, refused)
+}
+
+func (a *Appraiser) verify(d *device, dev wire.Device, t ticket, e wire.Evidence) (wire.AttestationResult, bool) {
+	a.mu.Lock()
+	previous := d.clock
+	a.mu.Unlock()
+	result := a.Verify(Input{
+		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: previous,
+		IssuedAt: t.IssuedAt, Now: a.Clock(), ValidFor: a.validFor(),
+	})
+	result.DeviceID, result.IssuedAt, result.ValidUntil = dev.ID, t.IssuedAt, t.IssuedAt.Add(a.validFor())
+	return result, refused(result)
+}
+
+// refused reports whether Evidence was forged in any part.
+func refused(r wire.AttestationResult) bool {
+	return r.Vector.InstanceIdentity == wire.Contraindicated || found(r, wire.FindingTampered)
+}
+
+func found(r wire.AttestationResult, kind wire.FindingType) bool {
+	return slices.ContainsFunc(r.Findings, func(f wire.Finding) bool { return f.Type == kind })
+}
+
+// clockAfter returns the clock that the next Evidence is compared with. A
+// fall does not become the new normal: its finding stays until the counters
+// rise again or the device is enrolled anew.
+func (a *Appraiser) clockAfter(d *device, r wire.AttestationResult, refused bool) *wire.TPMClock {
+	if refused || found(r, wire.FindingRolledBack) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return d.clock
+	}
+	clock := r.Clock
+	return &clock
+}
+
+// apply makes the result the device's standing. Evidence that was overtaken by
+// newer Evidence changes nothing, unless it was refused.
+func (a *Appraiser) apply(ctx context.Context, d *device, dev wire.Device, r wire.AttestationResult, clock *wire.TPMClock, refused bool) {
+	a.mu.Lock()
+	news := refused != d.refused || !sameJudgement(d.result, r)
+	overtaken := r.IssuedAt.Before(d.result.IssuedAt)
+	a.mu.Unlock()
+	if overtaken && !refused {
+		return
+	}
+	if news {
+		// A result gives no access by itself: the decision that rests on it
+		// is recorded or not given. So a result counts even if the log is
+		// full; a worse one above all.
+		a.record(ctx, dev, judgement{Refused: refused, Vector: r.Vector, Findings: r.Findings, IssuedAt: r.IssuedAt})
+	}
+	a.change(dev.ID, func(d *device, now time.Time) bool {
+		d.result, d.refused, d.doubted, d.clock, d.seen = r, refused, false, clock, now
+		if c := d.command; c != nil && !r.IssuedAt.Before(c.askedAt) {
+			close(c.done)
+			d.command = nil
+		}
+		return news
+	})
+}
+
+// sameJudgement reports whether two results say the same of the device.
+func sameJudgement(a, b wire.AttestationResult) bool {
+	if a.Vector != b.Vector || a.IssuedAt.IsZero() || !reflect.DeepEqual(a.Findings, b.Findings) {
+		return false
+	}
+	return slices.EqualFunc(a.Claims, b.Claims, func(x, y wire.Claim) bool {
+		x.MeasuredAt = y.MeasuredAt
+		return reflect.DeepEqual(x, y)
+	})
+}
+
+func (a *Appraiser) answer(deviceID string, r wire.AttestationResult, refused bool) (wire.AttestAnswer, error) {
+	next, err := a.nextIn()
+	if err != nil {
+		return wire.AttestAnswer{}, err
+	}
+	answer := wire.AttestAnswer{Accepted: !refused, Result: r, NextInSeconds: next}
+	if a.Score != nil {
+		if score, known := a.Score(deviceID); known {
+			answer.Trust = &score
+		}
+	}
+	return answer, nil
+}
+
+// nextIn draws from the last fifth of the interval, so that devices that were
+// switched on together do not stay together.
+func (a *Appraiser) nextIn() (int, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(a.Random, b[:]); err != nil {
+		return 0, fmt.Errorf("appraisal: drawing jitter: %w", err)
+	}
+	fifth := a.Interval / 5
+	in := a.Interval - time.Duration(binary.BigEndian.Uint32(b[:]))*fifth/(1<<32)
+	return max(1, int(in/time.Second)), nil
+}
+
+// judgement is the detail of an audit record of appraisal.
+type judgement struct {
+	Refused  bool             `json:"refused"`
+	Reason   string           `json:"reason,omitempty"` // of Evidence that was not judged
+	Vector   wire.TrustVector `json:"vector"`
+	Findings []wire.Finding   `json:"findings,omitempty"`
+	IssuedAt time.Time        `json:"issued_at"`
+}
+
+func (a *Appraiser) record(ctx context.Context, dev wire.Device, j judgement) {
+	detail, err := json.Marshal(j)
+	if err == nil {
+		_, err = a.Recorder.Append(ctx, wire.AuditRecord{
+			Kind: wire.AuditAppraisal, At: a.Clock().UTC(), Agency: dev.Agency, Device: dev.ID, Detail: detail,
+		})
+	}
+	if err != nil {
+		a.Logger.Error("an appraisal could not be recorded", "device", dev.ID, "error", err)
+	}
+}
+
+// recordRefusal records what an honest agent does not do. A late answer, or
+// one after a reconnection, is only logged.
+func (a *Appraiser) recordRefusal(ctx context.Context, dev wire.Device, err error) {
+	var r *Refusal
+	if !errors.As(err, &r) {
+		return
+	}
+	a.Logger.Info("evidence not judged", "device", dev.ID, "reason", r.why.Code)
+	if r.why.Code != reason.NonceExpired && r.why.Code != reason.NonceChannel {
+		a.record(ctx, dev, judgement{Refused: true, Reason: r.why.Code})
+	}
+}

@@ -1,0 +1,88 @@
+package appraisal
+
+import (
+	"context"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// redeliverAfter is when a command is sent again that led to no Evidence: the
+// answer to a long poll can be lost.
+const redeliverAfter = 10 * time.Second
+
+// command is one question that waits for its Evidence; a device has one at most.
+type command struct {
+	id      string
+	askedAt time.Time
+	sentAt  time.Time // zero until it was handed to a long poll
+	done    chan struct{}
+}
+
+// Ask asks the device's agent to measure now, by its long poll. Done closes
+// when Evidence was appraised whose nonce is newer than the question, or the
+// device is gone for good. A question that stands already is joined.
+func (a *Appraiser) Ask(deviceID string) (commandID string, done <-chan struct{}, err error) {
+	id, err := wire.NewID(wire.PrefixCommand, a.Random)
+	if err != nil {
+		return "", nil, err
+	}
+	now := a.Clock().UTC()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.known(deviceID)
+	if d.command == nil {
+		d.command = &command{id: id, askedAt: now, done: make(chan struct{})}
+		d.ring()
+	}
+	return d.command.id, d.command.done, nil
+}
+
+// Commands waits until there is something to ask of the device, or ctx ends.
+// It is called while the device's connection stands.
+func (a *Appraiser) Commands(ctx context.Context, deviceID string) []wire.Command {
+	for {
+		ready, wait, bell := a.ready(deviceID)
+		if ready != nil {
+			return ready
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-bell:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// ready hands out what is to be sent, or says how long to wait and what rings
+// earlier.
+func (a *Appraiser) ready(deviceID string) ([]wire.Command, time.Duration, <-chan struct{}) {
+	now := a.Clock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.known(deviceID)
+	if d.bell == nil {
+		d.bell = make(chan struct{})
+	}
+	c := d.command
+	if c == nil {
+		return nil, wire.PollLife, d.bell
+	}
+	if wait := c.sentAt.Add(redeliverAfter).Sub(now); !c.sentAt.IsZero() && wait > 0 {
+		return nil, wait, d.bell
+	}
+	c.sentAt = now
+	return []wire.Command{{ID: c.id, Kind: wire.CommandMeasure}}, 0, nil
+}
+
+// ring wakes the polls that wait. The lock is held.
+func (d *device) ring() {
+	if d.bell != nil {
+		close(d.bell)
+		d.bell = nil
+	}
+}
