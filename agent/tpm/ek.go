@@ -1,0 +1,153 @@
+package tpm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+
+	"github.com/google/go-tpm/tpm2"
+	"github.com/google/go-tpm/tpm2/transport"
+)
+
+// endorsementKey is a loaded or persistent EK.
+type endorsementKey struct {
+	kind    ekKind
+	handle  tpm2.TPMHandle
+	name    tpm2.TPM2BName
+	public  tpm2.TPMTPublic
+	release func()
+}
+
+// auth is the EK's authorization handle: templates of the low range demand a
+// policy session that proves the endorsement hierarchy's (empty) secret; those
+// of the high range take the EK's own empty value (EK Credential Profile, B.6).
+func (ek *endorsementKey) auth() tpm2.AuthHandle {
+	session := tpm2.PasswordAuth(nil)
+	if !ek.kind.template.ObjectAttributes.UserWithAuth {
+		session = tpm2.Policy(ek.kind.template.NameAlg, nonceSize, endorsementPolicy)
+	}
+	return tpm2.AuthHandle{Handle: ek.handle, Name: ek.name, Auth: session}
+}
+
+const nonceSize = 16
+
+func endorsementPolicy(t transport.TPM, session tpm2.TPMISHPolicy, nonce tpm2.TPM2BNonce) error {
+	_, err := tpm2.PolicySecret{
+		AuthHandle:    tpm2.AuthHandle{Handle: tpm2.TPMRHEndorsement, Auth: tpm2.PasswordAuth(nil)},
+		PolicySession: session,
+		NonceTPM:      nonce,
+	}.Execute(t)
+	return err
+}
+
+// openEK finds the EK where it is persistent, else makes it again from the
+// endorsement seed. release must be called.
+func (t *TPM) openEK(kind ekKind) (*endorsementKey, error) {
+	if ek, ok := t.persistentEK(kind); ok {
+		return ek, nil
+	}
+	made, err := tpm2.CreatePrimary{
+		PrimaryHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHEndorsement, Auth: tpm2.PasswordAuth(nil)},
+		InPublic:      tpm2.New2B(kind.template),
+	}.Execute(t.connection)
+	if err != nil {
+		return nil, explain("making the endorsement key", err)
+	}
+	public, err := made.OutPublic.Contents()
+	if err != nil {
+		t.flush(made.ObjectHandle)
+		return nil, explain("reading the endorsement key", err)
+	}
+	return &endorsementKey{
+		kind: kind, handle: made.ObjectHandle, name: made.Name, public: *public,
+		release: func() { t.flush(made.ObjectHandle) },
+	}, nil
+}
+
+// persistentEK looks at the EK's usual handle and takes what lies there only if
+// it is that template's key in the endorsement hierarchy.
+func (t *TPM) persistentEK(kind ekKind) (*endorsementKey, bool) {
+	found, err := tpm2.ReadPublic{ObjectHandle: kind.persistent}.Execute(t.connection)
+	if err != nil {
+		return nil, false
+	}
+	public, err := found.OutPublic.Contents()
+	if err != nil || !sameTemplate(*public, kind.template) {
+		return nil, false
+	}
+	hash, err := kind.template.NameAlg.Hash()
+	if err != nil {
+		return nil, false
+	}
+	h := hash.New()
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(tpm2.TPMRHEndorsement)))
+	h.Write(found.Name.Buffer)
+	qualified := h.Sum(binary.BigEndian.AppendUint16(nil, uint16(kind.template.NameAlg)))
+	if !bytes.Equal(qualified, found.QualifiedName.Buffer) {
+		return nil, false
+	}
+	return &endorsementKey{kind: kind, handle: kind.persistent, name: found.Name, public: *public, release: func() {}}, true
+}
+
+func sameTemplate(public, template tpm2.TPMTPublic) bool {
+	if public.Type != template.Type {
+		return false // the key's type also selects how the rest is marshalled
+	}
+	public.Unique = template.Unique
+	return bytes.Equal(tpm2.Marshal(public), tpm2.Marshal(template))
+}
+
+// EKCertificate is one EK certificate that the TPM's maker left in NV.
+type EKCertificate struct {
+	Template string // one of EKRSA2048, EKP256, EKP384
+	DER      []byte
+}
+
+// EKCertificates reads the EK certificates, the preferred one first. A TPM
+// without any gives none, which is not an error: an administrator may approve
+// such a device.
+func (t *TPM) EKCertificates() ([]EKCertificate, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.connection == nil {
+		return nil, ErrClosed
+	}
+	var all []EKCertificate
+	for _, kind := range ekKinds() {
+		raw, err := t.readNV(kind.certificate)
+		if errors.Is(err, tpm2.TPMRCHandle) {
+			continue // TPM 2.0 part 3, 31.6: no such index
+		}
+		if err != nil {
+			return nil, explain("reading the EK certificate for "+kind.name, err)
+		}
+		if der := trimPadding(raw); len(der) > 0 {
+			all = append(all, EKCertificate{Template: kind.name, DER: der})
+		}
+	}
+	return all, nil
+}
+
+// trimPadding cuts what some makers leave behind a certificate in NV: it keeps
+// one DER SEQUENCE. What is none gives nothing.
+func trimPadding(raw []byte) []byte {
+	const sequence, long1, long2 = 0x30, 0x81, 0x82
+	if len(raw) < 4 || raw[0] != sequence {
+		return nil
+	}
+	var size int
+	switch {
+	case raw[1] < 0x80:
+		size = 2 + int(raw[1])
+	case raw[1] == long1:
+		size = 3 + int(raw[2])
+	case raw[1] == long2:
+		size = 4 + int(raw[2])<<8 + int(raw[3])
+	default:
+		return nil
+	}
+	if size > len(raw) {
+		return nil
+	}
+	return raw[:size]
+}
