@@ -1,0 +1,110 @@
+package ceremony
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/problem"
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Cookies of the PDP's own origin. The __Host- prefix keeps other hosts of the
+// domain from setting them (RFC 6265bis, 4.1.3.2).
+const (
+	cookieSession      = "__Host-menshen"
+	cookieCeremony     = "__Host-menshen-ceremony"
+	cookieRegistration = "__Host-menshen-registration"
+)
+
+// Bounds of the request bodies. A start handle has 16 KB at most.
+const (
+	limitHandle     = 24 << 10
+	limitCredential = 64 << 10
+	limitSmall      = 1 << 10
+)
+
+// Handler answers everything under /ceremony/:
+//
+//	POST /ceremony/sign-in/start    {handle} → {key_needed, options, device_nonce, agent_port, …}
+//	POST /ceremony/sign-in/key      {credential} → {person}
+//	POST /ceremony/sign-in/device   {handle, return_code} → {redirect}
+//	POST /ceremony/sign-out         {} → {}
+//	POST /ceremony/register/start   {secret} → {options, person, …}
+//	POST /ceremony/register/finish  {nickname, credential} → {model, keys, next}
+//
+// Refusals are problem documents (RFC 9457) with a reason code.
+func (c *Ceremony) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for path, step := range map[string]http.HandlerFunc{
+		"/ceremony/sign-in/start":   c.startSignIn,
+		"/ceremony/sign-in/key":     c.proveKey,
+		"/ceremony/sign-in/device":  c.proveDevice,
+		"/ceremony/sign-out":        c.signOut,
+		"/ceremony/register/start":  c.startRegistration,
+		"/ceremony/register/finish": c.finishRegistration,
+	} {
+		mux.Handle(path, c.guard(step))
+	}
+	mux.HandleFunc("/ceremony/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, http.StatusNotFound, reason.New(reason.NotFound))
+	})
+	return mux
+}
+
+// guard lets only the PDP's own pages through: browsers put Origin on every
+// POST and no script can forge it. Sec-Fetch-Site agrees where it is sent.
+func (c *Ceremony) guard(step http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			problem.Write(w, r, http.StatusMethodNotAllowed, reason.New(reason.WrongMethod))
+			return
+		}
+		origin, site := r.Header.Values("Origin"), r.Header.Get("Sec-Fetch-Site")
+		if len(origin) != 1 || origin[0] != c.origin || (site != "" && site != "same-origin") {
+			c.answerRefusal(w, r, "guard", refuse(reason.KeyForeignPage, nil))
+			return
+		}
+		select {
+		case c.slots <- struct{}{}:
+			defer func() { <-c.slots }()
+			step(w, r)
+		default:
+			problem.Write(w, r, http.StatusTooManyRequests, reason.New(reason.TooMany))
+		}
+	})
+}
+
+func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(life / time.Second),
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+func clearCookie(w http.ResponseWriter, name string) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// cookie returns the one cookie of this name: two say that somebody planted one.
+func cookie(r *http.Request, name string) (string, bool) {
+	found := r.CookiesNamed(name)
+	if len(found) != 1 || found[0].Value == "" {
+		return "", false
+	}
+	return found[0].Value, true
+}
+
+// browserNetwork is the network that the browser's connection comes from. The
+// web listener is reached directly, so no header is believed.
+func browserNetwork(r *http.Request) string {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return wire.NetworkOf(address.Addr())
+}
