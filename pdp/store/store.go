@@ -21,6 +21,8 @@ var (
 	ErrCompacted     = errors.New("store: revision compacted, scan again")
 	ErrUnavailable   = errors.New("store: unavailable")
 	ErrIndeterminate = errors.New("store: outcome unknown")
+	// ErrInvalid is a programming error: a key, value or Txn out of bounds.
+	ErrInvalid = errors.New("store: outside the bounds")
 )
 
 // Consistency says how fresh a read must be.
@@ -74,22 +76,32 @@ type Batch struct {
 	Events   []Event
 }
 
-// Store keeps the PDP's state.
+// Store keeps the PDP's state. All values that it gives out are shared and
+// must not be changed.
+//
+// When ctx ends before a write has begun, nothing happens and ctx's error is
+// returned; afterwards the answer is ErrIndeterminate, which then wraps ctx's
+// error. ErrUnavailable means that nothing was written.
 type Store interface {
-	// Get returns one record, or ErrNotFound.
+	// Get returns one record, or ErrNotFound. It may show a write an instant
+	// before that write's caller is told that it is safe on the disk.
 	Get(ctx context.Context, key string, how Consistency) (Record, error)
 	// Scan returns up to limit records whose keys start with prefix and come
-	// after the key after, at one revision.
+	// after the key after, at one revision. The pages of a longer scan have a
+	// revision each: to follow it, watch from the first page's.
 	Scan(ctx context.Context, prefix, after string, limit int) (Page, error)
 	// Txn applies all ops if every comparison holds, else ErrConflict. It
-	// returns the revision it wrote.
+	// returns the revision it wrote, or the present one if nothing changed.
 	Txn(ctx context.Context, conditions []Compare, ops []Op) (int64, error)
 	// Take returns a record and deletes it, once: of several callers one gets
 	// it, the others ErrNotFound.
 	Take(ctx context.Context, key string) (Record, error)
-	// Watch delivers every change under prefix after revision, in order, and
-	// progress in between, until ctx ends; the channel then closes. Revision 0
-	// starts at the present. ErrCompacted asks for a new Scan.
+	// Watch delivers every change under prefix after revision, in order, with
+	// progress at once, whenever it has caught up, and at least every second.
+	// Revision 0 starts at the present. The channel closes when ctx ends, when
+	// the store closes, and when the reader is so slow that changes it has not
+	// seen are no longer kept: then watch again from the last Batch's
+	// revision. ErrCompacted asks for a new Scan.
 	Watch(ctx context.Context, prefix string, revision int64) (<-chan Batch, error)
 	// Close releases the store; later calls return ErrUnavailable.
 	Close() error

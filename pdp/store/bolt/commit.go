@@ -1,0 +1,336 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/menshen-zt/menshen/pdp/store"
+)
+
+const (
+	maxGroup      = 512     // writes that share one transaction
+	maxGroupBytes = 8 << 20 // and their values
+)
+
+// Stages of a write. Whoever moves it away from waiting owns it: the committer
+// that begins it, or the caller that gives it up.
+const (
+	waiting uint32 = iota
+	begun
+	abandoned
+)
+
+type outcome struct {
+	record   store.Record // of a take
+	revision int64
+	err      error
+}
+
+// write is one Txn or Take on its way to the disk.
+type write struct {
+	take       string // the key of a Take, empty for a Txn
+	conditions []store.Compare
+	ops        []store.Op // values are blanks, owned by the write
+	bytes      int
+	stage      atomic.Uint32
+	outcome    outcome
+	done       chan struct{}
+}
+
+// Txn implements store.Store.
+func (s *Store) Txn(ctx context.Context, conditions []store.Compare, ops []store.Op) (int64, error) {
+	if err := store.CheckTxn(conditions, ops); err != nil {
+		return 0, err
+	}
+	w := &write{
+		conditions: append([]store.Compare(nil), conditions...),
+		ops:        make([]store.Op, len(ops)),
+		done:       make(chan struct{}),
+	}
+	for i, op := range ops {
+		w.ops[i] = store.Op{Key: op.Key, Delete: op.Delete}
+		if !op.Delete {
+			w.ops[i].Value = blank(op.Value)
+			w.bytes += len(op.Value)
+		}
+	}
+	got := s.submit(ctx, w)
+	return got.revision, got.err
+}
+
+// Take implements store.Store.
+func (s *Store) Take(ctx context.Context, key string) (store.Record, error) {
+	if err := store.CheckKey(key); err != nil {
+		return store.Record{}, err
+	}
+	got := s.submit(ctx, &write{take: key, done: make(chan struct{})})
+	return got.record, got.err
+}
+
+func (s *Store) submit(ctx context.Context, w *write) outcome {
+	if err := ctx.Err(); err != nil {
+		return outcome{err: err}
+	}
+	if err := s.usable(); err != nil {
+		return outcome{err: err}
+	}
+	select {
+	case s.queue <- w:
+	case <-ctx.Done():
+		return outcome{err: ctx.Err()}
+	case <-s.closing:
+		return outcome{err: s.usable()}
+	}
+	select {
+	case <-w.done:
+		return w.outcome
+	case <-s.finished:
+		return w.afterClose()
+	case <-ctx.Done():
+		if w.stage.CompareAndSwap(waiting, abandoned) {
+			return outcome{err: ctx.Err()}
+		}
+		return outcome{err: fmt.Errorf("%w: %w", store.ErrIndeterminate, ctx.Err())}
+	}
+}
+
+// afterClose tells a write that the committer ended: either it was answered
+// just before, or it lay in the queue and was never begun.
+func (w *write) afterClose() outcome {
+	select {
+	case <-w.done:
+		return w.outcome
+	default:
+		return outcome{err: fmt.Errorf("%w: closed", store.ErrUnavailable)}
+	}
+}
+
+// run is the committer: the only goroutine that writes.
+func (s *Store) run() {
+	defer close(s.finished)
+	debug.SetPanicOnFault(true) // see view
+	group := make([]*write, 0, maxGroup)
+	for {
+		select {
+		case <-s.closing:
+			return
+		case first := <-s.queue:
+			group = s.gather(append(group[:0], first))
+			s.settle(group)
+			clear(group)
+		}
+	}
+}
+
+// gather adds what waits already. Callers that were answered a moment ago and
+// are about to come back get one chance to join, which costs nobody a wait.
+func (s *Store) gather(group []*write) []*write {
+	size, yielded := group[0].bytes, false
+	for len(group) < maxGroup && size < maxGroupBytes {
+		select {
+		case w := <-s.queue:
+			group = append(group, w)
+			size += w.bytes
+			continue
+		default:
+		}
+		if yielded {
+			break
+		}
+		yielded = true
+		runtime.Gosched()
+	}
+	return group
+}
+
+// settle brings a group to the disk and answers each of its members.
+func (s *Store) settle(group []*write) {
+	began := group[:0]
+	for _, w := range group {
+		if w.stage.CompareAndSwap(waiting, begun) {
+			began = append(began, w)
+		}
+	}
+	if err := s.usable(); err != nil {
+		answer(began, err)
+		return
+	}
+	changes, err := s.transact(began)
+	if err == nil {
+		s.history.add(changes)
+	}
+	answer(began, err)
+}
+
+func answer(group []*write, err error) {
+	for _, w := range group {
+		if err != nil {
+			w.outcome = outcome{err: err}
+		}
+		close(w.done)
+	}
+}
+
+// transact applies a group in one bbolt transaction. Its error is the whole
+// group's: even a conflict was found in a state that then did not come about.
+func (s *Store) transact(group []*write) (changes []store.Batch, err error) {
+	var tx *bbolt.Tx
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.unlock(tx)
+			err = fmt.Errorf("%w: %w", store.ErrIndeterminate, s.fail(fmt.Errorf("bolt: writing faulted: %v", fault)))
+		}
+	}()
+	tx, err = s.db.Begin(true)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	b := tx.Bucket([]byte(bucket))
+	before := sequence(b)
+	changes, err = applyAll(b, group)
+	if err != nil || len(changes) == 0 {
+		return nil, rollback(tx, err)
+	}
+	if err := s.commit(tx); err != nil {
+		return nil, s.afterCommitError(before, err)
+	}
+	return changes, nil
+}
+
+func rollback(tx *bbolt.Tx, cause error) error {
+	if err := tx.Rollback(); err != nil || cause != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, firstError(cause, err))
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlock lets go of bbolt's writer lock after a fault, so that Close can end.
+func (s *Store) unlock(tx *bbolt.Tx) {
+	defer func() { _ = recover() }() // the store is stopped already
+	if tx != nil {
+		_ = tx.Rollback()
+	}
+}
+
+// afterCommitError finds out what a failed commit left behind. bbolt writes the
+// meta page last and syncs it: if the old state is still the visible one, the
+// meta page was not written and nothing has happened. Otherwise only the last
+// fsync failed, and no later one can tell whether it reached the disk.
+func (s *Store) afterCommitError(before int64, cause error) error {
+	visible := int64(-1)
+	err := s.view(func(b *bbolt.Bucket) error {
+		visible = sequence(b)
+		return nil
+	})
+	if err == nil && visible == before {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, cause)
+	}
+	return fmt.Errorf("%w: %w", store.ErrIndeterminate, s.fail(fmt.Errorf("bolt: committing: %w", cause)))
+}
+
+// applyAll applies each write to what the ones before it have left.
+func applyAll(b *bbolt.Bucket, group []*write) ([]store.Batch, error) {
+	revision := sequence(b)
+	var changes []store.Batch
+	for _, w := range group {
+		events, err := w.apply(b, revision+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(events) > 0 {
+			revision++
+			changes = append(changes, store.Batch{Revision: revision, Events: events})
+		}
+		w.outcome.revision = revision
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return changes, b.SetSequence(uint64(revision)) // #nosec G115 -- positive
+}
+
+// apply makes the write's changes at revision, or sets its outcome's error. An
+// error that it returns spoils the transaction.
+func (w *write) apply(b *bbolt.Bucket, revision int64) ([]store.Event, error) {
+	if w.take != "" {
+		return w.applyTake(b, revision)
+	}
+	for _, c := range w.conditions {
+		if w.outcome.err = compare(b, c); w.outcome.err != nil {
+			return nil, nil
+		}
+	}
+	events := make([]store.Event, 0, len(w.ops))
+	for _, op := range w.ops {
+		key := []byte(op.Key)
+		if op.Delete {
+			if b.Get(key) == nil {
+				continue // nothing changes, so nobody is told
+			}
+			if err := b.Delete(key); err != nil {
+				return nil, err
+			}
+			events = append(events, deleted(op.Key, revision))
+			continue
+		}
+		stamp(op.Value, op.Key, revision)
+		if err := b.Put(key, op.Value); err != nil {
+			return nil, err
+		}
+		events = append(events, store.Event{Record: store.Record{Key: op.Key, Value: op.Value[recordHeader:], Revision: revision}})
+	}
+	return events, nil
+}
+
+func (w *write) applyTake(b *bbolt.Bucket, revision int64) ([]store.Event, error) {
+	raw := b.Get([]byte(w.take))
+	if raw == nil {
+		w.outcome.err = store.ErrNotFound
+		return nil, nil
+	}
+	taken, err := record(w.take, raw)
+	if err != nil {
+		w.outcome.err = fmt.Errorf("%w: %s: %w", store.ErrUnavailable, w.take, err)
+		return nil, nil
+	}
+	taken.Value = bytes.Clone(taken.Value)
+	if err := b.Delete([]byte(w.take)); err != nil {
+		return nil, err
+	}
+	w.outcome.record = taken
+	return []store.Event{deleted(w.take, revision)}, nil
+}
+
+func compare(b *bbolt.Bucket, c store.Compare) error {
+	var revision int64
+	if raw := b.Get([]byte(c.Key)); raw != nil {
+		found, err := record(c.Key, raw)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, c.Key, err)
+		}
+		revision = found.Revision
+	}
+	if revision != c.Revision {
+		return store.ErrConflict
+	}
+	return nil
+}
+
+func deleted(key string, revision int64) store.Event {
+	return store.Event{Record: store.Record{Key: key, Revision: revision}, Deleted: true}
+}
