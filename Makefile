@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 
 # Shipped binaries need no C library and hold no path of the machine that
 # built them, so that a build can be repeated and compared.
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
+BUILD  = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
 
 PORTABLE := ./cmd/menshen-agent ./cmd/menshenctl
 # Of the plugins' folder these are libraries; all else is a program each.
