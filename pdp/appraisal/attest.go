@@ -31,9 +31,15 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 	d.appraising.Lock()
 	defer d.appraising.Unlock()
 
-	result, refused := a.verify(d, dev, t, in.Evidence)
-	clock := a.clockAfter(d, result, refused)
-	if err := a.keep(ctx, dev, t, kept{Result: result, Clock: clock, Refused: refused}); err != nil {
+	// The appraising lock keeps the device's last result as it is meanwhile.
+	a.mu.Lock()
+	last := kept{Result: d.result, Clock: d.clock, Refused: d.refused}
+	a.mu.Unlock()
+	next := a.verify(dev, t, in.Evidence, last)
+	// Evidence that was overtaken by newer Evidence changes nothing, unless it
+	// is refused: only its nonce is burned.
+	counts := next.Refused || !t.IssuedAt.Before(last.Result.IssuedAt)
+	if err := a.keep(ctx, dev, t, next, counts); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			err = refuse(reason.NonceSpent)
 			a.recordRefusal(ctx, dev, err)
@@ -42,20 +48,29 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 		a.change(dev.ID, func(d *device, _ time.Time) bool { d.doubted = true; return false })
 		return wire.AttestAnswer{}, err
 	}
-	a.apply(ctx, d, dev, result, clock, refused)
-	return a.answer(dev.ID, result, refused)
+	if counts {
+		a.apply(ctx, dev, last, next)
+	}
+	return a.answer(dev.ID, next)
 }
 
-func (a *Appraiser) verify(d *device, dev wire.Device, t ticket, e wire.Evidence) (wire.AttestationResult, bool) {
-	a.mu.Lock()
-	previous := d.clock
-	a.mu.Unlock()
-	result := a.Verify(Input{
+func (a *Appraiser) verify(dev wire.Device, t ticket, e wire.Evidence, last kept) kept {
+	previous := last.Clock
+	if t.IssuedAt.Before(last.Result.IssuedAt) {
+		previous = nil // an earlier quote has an earlier clock
+	}
+	r := a.Verify(Input{
 		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: previous,
 		IssuedAt: t.IssuedAt, Now: a.Clock(), ValidFor: a.validFor(),
 	})
-	result.DeviceID, result.IssuedAt, result.ValidUntil = dev.ID, t.IssuedAt, t.IssuedAt.Add(a.validFor())
-	return result, refused(result)
+	r.DeviceID, r.IssuedAt, r.ValidUntil = dev.ID, t.IssuedAt, t.IssuedAt.Add(a.validFor())
+	next := kept{Result: r, Clock: last.Clock, Refused: refused(r)}
+	// A fall of counters does not become the new normal: its finding stays
+	// until they rise again or the device is enrolled anew.
+	if !next.Refused && !found(r, wire.FindingRolledBack) {
+		next.Clock = &r.Clock
+	}
+	return next
 }
 
 // refused reports whether Evidence was forged in any part.
@@ -67,37 +82,18 @@ func found(r wire.AttestationResult, kind wire.FindingType) bool {
 	return slices.ContainsFunc(r.Findings, func(f wire.Finding) bool { return f.Type == kind })
 }
 
-// clockAfter returns the clock that the next Evidence is compared with. A
-// fall does not become the new normal: its finding stays until the counters
-// rise again or the device is enrolled anew.
-func (a *Appraiser) clockAfter(d *device, r wire.AttestationResult, refused bool) *wire.TPMClock {
-	if refused || found(r, wire.FindingRolledBack) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return d.clock
-	}
-	clock := r.Clock
-	return &clock
-}
-
-// apply makes the result the device's standing. Evidence that was overtaken by
-// newer Evidence changes nothing, unless it was refused.
-func (a *Appraiser) apply(ctx context.Context, d *device, dev wire.Device, r wire.AttestationResult, clock *wire.TPMClock, refused bool) {
-	a.mu.Lock()
-	news := refused != d.refused || !sameJudgement(d.result, r)
-	overtaken := r.IssuedAt.Before(d.result.IssuedAt)
-	a.mu.Unlock()
-	if overtaken && !refused {
-		return
-	}
+// apply makes next the device's standing.
+func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next kept) {
+	r := next.Result
+	news := next.Refused != last.Refused || !sameJudgement(last.Result, r)
 	if news {
 		// A result gives no access by itself: the decision that rests on it
 		// is recorded or not given. So a result counts even if the log is
 		// full; a worse one above all.
-		a.record(ctx, dev, judgement{Refused: refused, Vector: r.Vector, Findings: r.Findings, IssuedAt: r.IssuedAt})
+		a.record(ctx, dev, judgement{Refused: next.Refused, Vector: r.Vector, Findings: r.Findings, IssuedAt: r.IssuedAt})
 	}
 	a.change(dev.ID, func(d *device, now time.Time) bool {
-		d.result, d.refused, d.doubted, d.clock, d.seen = r, refused, false, clock, now
+		d.result, d.refused, d.clock, d.doubted, d.seen = r, next.Refused, next.Clock, false, now
 		if c := d.command; c != nil && !r.IssuedAt.Before(c.askedAt) {
 			close(c.done)
 			d.command = nil
@@ -117,12 +113,12 @@ func sameJudgement(a, b wire.AttestationResult) bool {
 	})
 }
 
-func (a *Appraiser) answer(deviceID string, r wire.AttestationResult, refused bool) (wire.AttestAnswer, error) {
+func (a *Appraiser) answer(deviceID string, k kept) (wire.AttestAnswer, error) {
 	next, err := a.nextIn()
 	if err != nil {
 		return wire.AttestAnswer{}, err
 	}
-	answer := wire.AttestAnswer{Accepted: !refused, Result: r, NextInSeconds: next}
+	answer := wire.AttestAnswer{Accepted: !k.Refused, Result: k.Result, NextInSeconds: next}
 	if a.Score != nil {
 		if score, known := a.Score(deviceID); known {
 			answer.Trust = &score

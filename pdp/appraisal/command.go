@@ -22,10 +22,11 @@ type command struct {
 // Ask asks the device's agent to measure now, by its long poll. Done closes
 // when Evidence was appraised whose nonce is newer than the question, or the
 // device is gone for good. A question that stands already is joined.
-func (a *Appraiser) Ask(deviceID string) (commandID string, done <-chan struct{}, err error) {
+func (a *Appraiser) Ask(deviceID string) (commandID string, done <-chan struct{}) {
 	id, err := wire.NewID(wire.PrefixCommand, a.Random)
 	if err != nil {
-		return "", nil, err
+		a.Logger.Error("a device cannot be asked", "device", deviceID, "error", err)
+		return "", make(chan struct{})
 	}
 	now := a.Clock().UTC()
 	a.mu.Lock()
@@ -35,7 +36,7 @@ func (a *Appraiser) Ask(deviceID string) (commandID string, done <-chan struct{}
 		d.command = &command{id: id, askedAt: now, done: make(chan struct{})}
 		d.ring()
 	}
-	return d.command.id, d.command.done, nil
+	return d.command.id, d.command.done
 }
 
 // Commands waits until there is something to ask of the device, or ctx ends.

@@ -30,9 +30,10 @@ type burned struct {
 	Expires time.Time `json:"expires"`
 }
 
-// keep burns the nonce and keeps the result in one transaction. It returns an
-// error that wraps store.ErrConflict if the nonce was burned before.
-func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, k kept) error {
+// keep burns the nonce and, if it counts, keeps the result in one transaction.
+// It returns an error that wraps store.ErrConflict if the nonce was burned
+// before.
+func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, k kept, counts bool) error {
 	k.V = schema
 	result, err := json.Marshal(k)
 	if err != nil {
@@ -43,11 +44,11 @@ func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, k kept)
 		return fmt.Errorf("appraisal: %w", err)
 	}
 	key := t.spentKey()
-	_, err = a.Store.Txn(ctx, []store.Compare{{Key: key}}, []store.Op{
-		{Key: key, Value: spent},
-		{Key: store.Key(kind, dev.Agency, dev.ID), Value: result},
-	})
-	if err != nil {
+	ops := []store.Op{{Key: key, Value: spent}}
+	if counts {
+		ops = append(ops, store.Op{Key: store.Key(kind, dev.Agency, dev.ID), Value: result})
+	}
+	if _, err = a.Store.Txn(ctx, []store.Compare{{Key: key}}, ops); err != nil {
 		return fmt.Errorf("appraisal: keeping a result: %w", err)
 	}
 	return nil

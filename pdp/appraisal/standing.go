@@ -143,14 +143,22 @@ func (a *Appraiser) Connected(deviceID string) (release func()) {
 	})
 	var once sync.Once
 	return func() {
-		once.Do(func() {
-			a.change(deviceID, func(d *device, now time.Time) bool {
-				d.connections = max(0, d.connections-1) // 0 after Forget
-				d.seen = now
-				return false
-			})
-		})
+		once.Do(func() { a.disconnected(deviceID) })
 	}
+}
+
+func (a *Appraiser) disconnected(deviceID string) {
+	a.mu.Lock()
+	d := a.devices[deviceID]
+	a.mu.Unlock()
+	if d == nil { // forgotten meanwhile
+		return
+	}
+	a.change(deviceID, func(d *device, now time.Time) bool {
+		d.connections = max(0, d.connections-1)
+		d.seen = now
+		return false
+	})
 }
 
 // Forget drops what is known of a device that was retired.

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/menshen-zt/menshen/internal/problem"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Bounds of bodies. Bytes are base64 in JSON: four characters for three.
+const (
+	maxEnrolStart  = 16 << 10
+	maxEnrolFinish = 32 << 10 // holds the sealed ticket
+	maxNonce       = 64
+	maxAttest      = (wire.MaxClaimsBytes+wire.MaxEventLogBytes+2*wire.MaxQuoteBytes)*4/3 + 32<<10
+	maxConfirm     = 24 << 10
+)
+
+func (a *API) enrolStart(w http.ResponseWriter, r *http.Request, who caller) {
+	leave, ok := a.enterEnrolment(who)
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leave()
+	var in wire.EnrolStart
+	if !problem.ReadJSON(w, r, maxEnrolStart, &in) {
+		return
+	}
+	out, err := a.Enrolment.Start(r.Context(), in, who.spki, who.address.String())
+	a.answer(w, r, out, err)
+}
+
+func (a *API) enrolFinish(w http.ResponseWriter, r *http.Request, who caller) {
+	leave, ok := a.enterEnrolment(who)
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leave()
+	var in wire.EnrolFinish
+	if !problem.ReadJSON(w, r, maxEnrolFinish, &in) {
+		return
+	}
+	out, err := a.Enrolment.Finish(r.Context(), in, who.spki)
+	a.answer(w, r, out, err)
+}
+
+// enterEnrolment bounds what strangers may keep busy: in all, and from one
+// network.
+func (a *API) enterEnrolment(who caller) (leave func(), ok bool) {
+	leaveAll, ok := a.enrolments.enter("")
+	if !ok {
+		return nil, false
+	}
+	leaveNetwork, ok := a.networks.enter(who.network())
+	if !ok {
+		leaveAll()
+		return nil, false
+	}
+	return func() { leaveNetwork(); leaveAll() }, true
+}
+
+func (a *API) attestNonce(w http.ResponseWriter, r *http.Request, who caller) {
+	if !a.pace.permit(who.device.ID, a.Clock()) {
+		tooMany(w, r)
+		return
+	}
+	if r.ContentLength != 0 { // nothing is asked of the agent; an empty object is fine
+		var in struct{}
+		if !problem.ReadJSON(w, r, maxNonce, &in) {
+			return
+		}
+	}
+	out, err := a.Appraisal.Nonce(r.Context(), who.device, who.channel)
+	a.answer(w, r, out, err)
+}
+
+func (a *API) attest(w http.ResponseWriter, r *http.Request, who caller) {
+	leave, ok := a.attests.enter("")
+	if !ok || !a.pace.permit(who.device.ID, a.Clock()) {
+		if ok {
+			leave()
+		}
+		tooMany(w, r)
+		return
+	}
+	defer leave()
+	var in wire.AttestRequest
+	if !problem.ReadJSON(w, r, maxAttest, &in) {
+		return
+	}
+	// What was measured counts, whether the agent stays to hear so or not.
+	out, err := a.Appraisal.Attest(context.WithoutCancel(r.Context()), who.device, who.channel, in)
+	a.answer(w, r, out, err)
+}
+
+func (a *API) confirm(w http.ResponseWriter, r *http.Request, who caller) {
+	leave, ok := a.confirms.enter(who.device.ID)
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leave()
+	var in wire.DeviceConfirmation
+	if !problem.ReadJSON(w, r, maxConfirm, &in) {
+		return
+	}
+	err := a.Confirmer.Confirm(r.Context(), who.device.ID, in, who.network())
+	a.answer(w, r, wire.DeviceConfirmed{Accepted: err == nil}, err)
+}
+
+// poll is the standing connection: it ends when there is something to ask of
+// the agent, or after wire.PollLife.
+func (a *API) poll(w http.ResponseWriter, r *http.Request, who caller) {
+	leave, ok := a.polls.enter(who.device.ID)
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leave()
+	release := a.Appraisal.Connected(who.device.ID)
+	defer release()
+	ctx, cancel := context.WithTimeout(r.Context(), wire.PollLife)
+	defer cancel()
+	commands := a.Appraisal.Commands(ctx, who.device.ID)
+	if r.Context().Err() != nil {
+		return // the agent is gone
+	}
+	problem.WriteJSON(w, r, wire.PollAnswer{Commands: commands})
+}
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request, out any, err error) {
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	problem.WriteJSON(w, r, out)
+}
