@@ -1,0 +1,125 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Authorize answers one request of a portal. For a known session with a
+// decision that holds it neither waits nor allocates.
+func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Access {
+	now := m.clock().UnixNano()
+	s, at, why := m.admit(&q, now)
+	if at == nil {
+		return wire.Access{Outcome: wire.AccessSignIn, Reason: why}
+	}
+	// No allow without a log that takes records (requirements 23).
+	if now > m.recordedUntil.Load() {
+		return m.unrecorded(s)
+	}
+	g, first := at.slots[grade(q.Action)].current.Load(), false
+	if !m.holds(g, now) {
+		if g, first = m.decided(ctx, s, at, q.Action); g == nil {
+			return wire.Access{Outcome: wire.AccessRefused, Reason: reason.New(reason.Unavailable), Session: s.id}
+		}
+	}
+	// A revocation that came while the decision was being taken is felt too.
+	if s.ended.Load() {
+		return wire.Access{Outcome: wire.AccessSignIn, Reason: m.why.none}
+	}
+	if !first && g.access.Decision != nil && g.uses.Add(1) == 1 {
+		m.used(g)
+	}
+	s.touch(now)
+	return g.access
+}
+
+// Peek returns what Authorize last answered for such a request, if that is
+// still in memory. It decides nothing, counts nothing and keeps no session
+// alive.
+func (m *Manager) Peek(q wire.AccessRequest) (wire.Access, bool) {
+	_, at, _ := m.admit(&q, m.clock().UnixNano())
+	if at == nil {
+		return wire.Access{}, false
+	}
+	g := at.slots[grade(q.Action)].current.Load()
+	if g == nil {
+		return wire.Access{}, false
+	}
+	return g.access, true
+}
+
+// Find returns the session of a request that Authorize would admit.
+func (m *Manager) Find(q wire.AccessRequest) (Info, bool) {
+	s, at, _ := m.admit(&q, m.clock().UnixNano())
+	if at == nil {
+		return Info{}, false
+	}
+	return s.info(), true
+}
+
+// admit finds the request's session and the proven network that it comes from,
+// or says why there is none. What it refuses does not keep a session alive.
+func (m *Manager) admit(q *wire.AccessRequest, now int64) (*session, *place, wire.Reason) {
+	s := m.live.get(&q.CookieHash)
+	if s == nil || q.Portal == nil || s.portal != q.Portal.ID {
+		return nil, nil, m.why.none
+	}
+	if now >= s.ends {
+		return nil, nil, m.why.tooOld
+	}
+	if now-s.lastSeen.Load() >= m.idle {
+		return nil, nil, m.why.idle
+	}
+	at := s.place(q.Address)
+	if at == nil {
+		m.fromElsewhere(s, q.Address, now)
+		return s, nil, m.why.network
+	}
+	age := now - at.provenAt
+	if age >= m.reconfirmAt || (q.Navigation && age >= m.reconfirmFrom) {
+		return s, nil, m.why.reconfirm
+	}
+	return s, at, wire.Reason{}
+}
+
+func (m *Manager) holds(g *grant, now int64) bool {
+	return g != nil && now < g.until && g.generation == g.of.generation.Load() && g.epoch == m.epoch.Load()
+}
+
+func (m *Manager) unrecorded(s *session) wire.Access {
+	return wire.Access{Outcome: wire.AccessRefused, Reason: m.why.auditClosed, Session: s.id}
+}
+
+// decided waits for the decision of this network and action, taking it if
+// nobody else is, and reports whether this request was the one that took it. It
+// returns nil when the deadline passes first.
+func (m *Manager) decided(ctx context.Context, s *session, at *place, action wire.Action) (*grant, bool) {
+	deadline := time.NewTimer(m.limits.Deadline)
+	defer deadline.Stop()
+	for range rounds {
+		f, mine := m.fly(s, at, action)
+		if f == nil {
+			return nil, false
+		}
+		select {
+		case <-f.done:
+		case <-deadline.C:
+			return nil, false
+		case <-ctx.Done():
+			return nil, false
+		}
+		// A change that came meanwhile makes this decision one of the past.
+		if m.holds(f.grant, m.clock().UnixNano()) {
+			return f.grant, mine
+		}
+	}
+	return nil, false
+}
+
+// rounds bounds how often a request starts again because its decision was
+// overtaken.
+const rounds = 8
