@@ -1,11 +1,13 @@
 // Package keyring keeps the PDP's own secrets on its disk: the key that seals
-// tickets, the key of the plugins' pseudonyms, and the private CA of the
+// tickets, the key of the plugins' pseudonyms, the key that signs the audit
+// log's head, and the private CA of the
 // agents' and proxies' ports. Each is a file of its own, mode 0600, made once
 // by Create and never replaced. None of them enters the store or a backup of it
 // (design: invariant 7).
 package keyring
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +20,7 @@ import (
 const (
 	sealFile      = "seal.key"
 	pseudonymFile = "pseudonym.key"
+	auditFile     = "audit.key"
 	caCertFile    = "agents-ca.pem"
 	caKeyFile     = "agents-ca.key"
 )
@@ -29,6 +32,8 @@ var ErrExists = errors.New("keyring: keys exist already and are never replaced")
 type Ring struct {
 	Seal      [32]byte
 	Pseudonym [32]byte
+	// Audit signs the head of the audit log (Ed25519, RFC 8032).
+	Audit     ed25519.PrivateKey
 	Authority *Authority
 }
 
@@ -45,13 +50,13 @@ func Create(dir string, authority *Authority) error {
 		return err
 	}
 	files := map[string][]byte{caCertFile: certPEM, caKeyFile: keyPEM}
-	for _, name := range [...]string{sealFile, pseudonymFile} {
+	for _, name := range [...]string{sealFile, pseudonymFile, auditFile} {
 		var key [32]byte
 		_, _ = rand.Read(key[:]) // documented never to fail
 		files[name] = []byte(hex.EncodeToString(key[:]) + "\n")
 	}
 	// The sealing key goes last: its presence says that the ring is whole.
-	for _, name := range [...]string{caKeyFile, caCertFile, pseudonymFile, sealFile} {
+	for _, name := range [...]string{caKeyFile, caCertFile, pseudonymFile, auditFile, sealFile} {
 		if err := writeNew(filepath.Join(dir, name), files[name]); err != nil {
 			return err
 		}
@@ -63,7 +68,8 @@ func Create(dir string, authority *Authority) error {
 // read.
 func Open(dir string) (*Ring, error) {
 	var r Ring
-	for name, into := range map[string]*[32]byte{sealFile: &r.Seal, pseudonymFile: &r.Pseudonym} {
+	var seed [ed25519.SeedSize]byte
+	for name, into := range map[string]*[32]byte{sealFile: &r.Seal, pseudonymFile: &r.Pseudonym, auditFile: &seed} {
 		raw, err := readPrivate(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -72,6 +78,7 @@ func Open(dir string) (*Ring, error) {
 			return nil, fmt.Errorf("keyring: %s is not a 256-bit key", name)
 		}
 	}
+	r.Audit = ed25519.NewKeyFromSeed(seed[:])
 	certPEM, err := readPrivate(filepath.Join(dir, caCertFile))
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func TestCreateNeverReplaces(t *testing.T) {
 }
 
 func TestOpenRefusesWhatOthersCanRead(t *testing.T) {
-	for _, name := range []string{sealFile, pseudonymFile, caKeyFile} {
+	for _, name := range []string{sealFile, pseudonymFile, auditFile, caKeyFile} {
 		dir, _ := made(t)
 		if err := os.Chmod(filepath.Join(dir, name), 0o640); err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func TestOpenRefusesWhatOthersCanRead(t *testing.T) {
 }
 
 func TestOpenRefusesADamagedKey(t *testing.T) {
-	for _, name := range []string{sealFile, pseudonymFile, caKeyFile, caCertFile} {
+	for _, name := range []string{sealFile, pseudonymFile, auditFile, caKeyFile, caCertFile} {
 		dir, _ := made(t)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("00ff"), 0o600); err != nil {
 			t.Fatal(err)
