@@ -97,7 +97,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var told interface{ Reason() wire.Reason }
 	switch {
 	case errors.As(err, &told):
-		problem.Write(w, r, statusOf(told.Reason().Code), told.Reason())
+		problem.Write(w, r, statusOf(told), told.Reason())
 	case errors.Is(err, errNoCertificate):
 		problem.Write(w, r, http.StatusUnauthorized, reason.New(reason.Unauthorized))
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrIndeterminate), errors.Is(err, context.DeadlineExceeded):
@@ -112,8 +112,12 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func statusOf(code string) int {
-	switch code {
+// statusOf is the status that the reason itself names, or the code's.
+func statusOf(told interface{ Reason() wire.Reason }) int {
+	if s, ok := told.(interface{ Status() int }); ok {
+		return s.Status()
+	}
+	switch told.Reason().Code {
 	case reason.AuditClosed, reason.Unavailable:
 		return http.StatusServiceUnavailable
 	case reason.Internal:

@@ -1,0 +1,107 @@
+package client
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// The messages of the administrators' socket. The server decodes what it gets
+// strictly; secrets are in answers once, and never in a request's path.
+type (
+	// NewPerson asks for a person in an agency.
+	NewPerson struct {
+		Name    string   `json:"name"`
+		Account string   `json:"account"`
+		Groups  []string `json:"groups,omitempty"`
+		Admin   bool     `json:"admin,omitempty"`
+	}
+	// Person is a person with the keys registered for them.
+	Person struct {
+		Person wire.Person        `json:"person"`
+		Keys   []wire.SecurityKey `json:"keys,omitempty"`
+	}
+	// NewLink asks for a one-time key registration link.
+	NewLink struct {
+		LifeSeconds int64 `json:"life_seconds"`
+	}
+	// Link is the link, told this once.
+	Link struct {
+		URL     string    `json:"url"`
+		Expires time.Time `json:"expires"`
+	}
+	// NewPortal asks for a portal in an agency.
+	NewPortal struct {
+		NameZH      string           `json:"name_zh"`
+		NameEN      string           `json:"name_en"`
+		Origin      string           `json:"origin"`
+		Sensitivity wire.Sensitivity `json:"sensitivity"`
+	}
+	// PortalCreated is a new portal and its proxy's bearer secret, told this once.
+	PortalCreated struct {
+		Portal wire.Portal `json:"portal"`
+		Secret string      `json:"secret"`
+	}
+	// NewCode asks for a one-time enrolment code for a device of this name.
+	NewCode struct {
+		DeviceName  string `json:"device_name"`
+		LifeSeconds int64  `json:"life_seconds"`
+	}
+	// Code is the code, told this once.
+	Code struct {
+		Code    string    `json:"code"`
+		Expires time.Time `json:"expires"`
+	}
+	// Device is a device and how far it can be relied on now.
+	Device struct {
+		Device   wire.Device         `json:"device"`
+		Standing wire.DeviceStanding `json:"standing"`
+	}
+	// Session is a portal session that stands.
+	Session struct {
+		ID       string    `json:"id"`
+		Portal   string    `json:"portal"`
+		Person   string    `json:"person"`
+		Device   string    `json:"device"`
+		Networks []string  `json:"networks"`
+		Created  time.Time `json:"created"`
+		SignIn   time.Time `json:"sign_in"`
+		LastSeen time.Time `json:"last_seen"`
+		Ends     time.Time `json:"ends"`
+	}
+	// Revoked says how many sessions were ended.
+	Revoked struct {
+		Sessions int `json:"sessions"`
+	}
+	// Decision is the audit log's record of a decision.
+	Decision struct {
+		Sequence uint64          `json:"sequence"`
+		Record   json.RawMessage `json:"record"`
+	}
+	// Policy is an access policy set: file names and their Cedar text.
+	Policy struct {
+		Version string            `json:"version"`
+		Files   map[string]string `json:"files"`
+	}
+	// PolicyCheck asks whether a policy set could be loaded.
+	PolicyCheck struct {
+		Files map[string]string `json:"files"`
+	}
+	// PolicyChecked answers PolicyCheck; Problem is empty for a good set.
+	PolicyChecked struct {
+		Version string `json:"version,omitempty"`
+		Problem string `json:"problem,omitempty"`
+	}
+	// Status is how the PDP is.
+	Status struct {
+		Version   string    `json:"version"`
+		StartedAt time.Time `json:"started_at"`
+		// Healthy says that decisions can be given now; Problems say why not.
+		Healthy  bool                  `json:"healthy"`
+		Problems []wire.Reason         `json:"problems,omitempty"`
+		Devices  map[wire.Standing]int `json:"devices"`
+		Sessions int                   `json:"sessions"`
+		Counters map[string]uint64     `json:"counters,omitempty"`
+	}
+)

@@ -1,0 +1,75 @@
+//go:build linux
+
+package admin
+
+import (
+	"net/http"
+
+	"github.com/menshen-zt/menshen/internal/problem"
+	"github.com/menshen-zt/menshen/internal/reason"
+)
+
+// Bounds of bodies.
+const (
+	maxBody   = 16 << 10
+	maxPolicy = 4 << 20
+)
+
+func (a *Admin) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, serve := range map[string]http.HandlerFunc{
+		"GET /v1/agencies":  a.listAgencies,
+		"POST /v1/agencies": a.createAgency,
+
+		"GET /v1/agencies/{agency}/people":       a.listPeople,
+		"POST /v1/agencies/{agency}/people":      a.createPerson,
+		"GET /v1/people/{name}":                  a.showPerson,
+		"POST /v1/people/{name}/disable":         a.setDisabled(true),
+		"POST /v1/people/{name}/enable":          a.setDisabled(false),
+		"POST /v1/people/{name}/link":            a.linkPerson,
+		"POST /v1/people/{name}/revoke-sessions": a.revokePerson,
+		"POST /v1/keys/{id}/revoke":              a.revokeKey,
+		"GET /v1/agencies/{agency}/portals":      a.listPortals,
+		"POST /v1/agencies/{agency}/portals":     a.createPortal,
+		"GET /v1/agencies/{agency}/devices":      a.listDevices,
+		"POST /v1/agencies/{agency}/codes":       a.issueCode,
+		"GET /v1/devices/{name}":                 a.showDevice,
+		"POST /v1/devices/{name}/approve":        a.approveDevice,
+		"POST /v1/devices/{name}/retire":         a.retireDevice,
+		"GET /v1/sessions":                       a.listSessions,
+		"POST /v1/sessions/{id}/revoke":          a.revokeSession,
+		"GET /v1/decisions/{id}":                 a.showDecision,
+		"GET /v1/policy":                         a.showPolicy,
+		"POST /v1/policy/validate":               a.checkPolicy,
+		"GET /v1/status":                         a.showStatus,
+	} {
+		mux.HandleFunc(pattern, serve)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, http.StatusNotFound, reason.New(reason.NotFound))
+	})
+	return mux
+}
+
+// empty reads a request that has nothing to say.
+func empty(w http.ResponseWriter, r *http.Request) bool {
+	var none struct{}
+	return problem.ReadJSON(w, r, maxBody, &none)
+}
+
+// answer is for reads, which are not recorded.
+func answer[T any](a *Admin, w http.ResponseWriter, r *http.Request, what string, out T, err error) {
+	if err != nil {
+		a.fail(w, r, what, err)
+		return
+	}
+	problem.WriteJSON(w, r, out)
+}
+
+// listed makes a list an array in JSON, also when it is empty.
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
