@@ -52,13 +52,14 @@ func (m *Manager) Peek(q wire.AccessRequest) (wire.Access, bool) {
 	return g.access, true
 }
 
-// Find returns the session of a request that Authorize would admit.
-func (m *Manager) Find(q wire.AccessRequest) (Info, bool) {
+// Admitted reports whether Authorize would find a session usable for q, whatever
+// it would decide, and the device that the session is bound to.
+func (m *Manager) Admitted(q wire.AccessRequest) (deviceID string, ok bool) {
 	s, at, _ := m.admit(&q, m.clock().UnixNano())
 	if at == nil {
-		return Info{}, false
+		return "", false
 	}
-	return s.info(), true
+	return s.binding.DeviceID, true
 }
 
 // admit finds the request's session and the proven network that it comes from,

@@ -67,8 +67,8 @@ func TestWhatIsNotAdmitted(t *testing.T) {
 			if _, ok := b.Peek(q); ok {
 				t.Error("Peek shows a decision to whom Authorize admits not")
 			}
-			if _, ok := b.Find(q); ok {
-				t.Error("Find admits")
+			if _, ok := b.Admitted(q); ok {
+				t.Error("Admitted admits")
 			}
 		})
 	}

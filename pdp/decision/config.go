@@ -1,0 +1,108 @@
+package decision
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Sessions is the policy administrator.
+type Sessions interface {
+	Authorize(ctx context.Context, q wire.AccessRequest) wire.Access
+	// Peek is what Authorize last answered, if it is still known.
+	Peek(q wire.AccessRequest) (wire.Access, bool)
+	// Admitted reports whether a session may be used for such a request, and
+	// the device that it is bound to.
+	Admitted(q wire.AccessRequest) (deviceID string, ok bool)
+	Create(ctx context.Context, portal wire.Portal, login wire.Login, address netip.Addr, previous [sha256.Size]byte) (cookie string, err error)
+	SignOut(ctx context.Context, portalID string, cookie [sha256.Size]byte) error
+	DeviceChanged(deviceID string)
+}
+
+// Portals finds the portal whose bearer secret has this digest.
+type Portals interface {
+	PortalBySecret(ctx context.Context, hash [sha256.Size]byte) (wire.Portal, error)
+}
+
+// Logins redeems a login code, once; refusals wrap wire.ErrLoginRefused.
+type Logins interface {
+	Redeem(ctx context.Context, code string, preCookieHash [sha256.Size]byte, portalID string) (wire.Login, error)
+}
+
+// Sealer makes sealed tickets.
+type Sealer interface {
+	Seal(purpose string, expires time.Time, v any) (string, error)
+}
+
+// Devices asks agents to measure.
+type Devices interface {
+	// Ask asks the agent to measure now; done closes when newer Evidence was
+	// appraised.
+	Ask(deviceID string) (commandID string, done <-chan struct{})
+}
+
+// Pages writes what people see on the portal's host, status included, in their
+// language.
+type Pages interface {
+	Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage)
+	// Fault tells of why; again is a path where to start again.
+	Fault(w http.ResponseWriter, r *http.Request, status int, why wire.Reason, again string)
+	SignedOut(w http.ResponseWriter, r *http.Request, portal wire.Portal, again string)
+	// Assets answers <version>/<file>.
+	Assets() http.Handler
+}
+
+// Config is what a Server stands on. All members are needed, except Taken.
+type Config struct {
+	Sessions Sessions
+	Portals  Portals
+	Logins   Logins
+	Sealer   Sealer
+	Devices  Devices
+	Pages    Pages
+	// Taken reports whether the agent has taken a command; nil if that cannot
+	// be told.
+	Taken func(deviceID, commandID string) bool
+	// SignIn is the address of the PDP's sign-in page.
+	SignIn string
+	Clock  func() time.Time
+	Random io.Reader
+	Logger *slog.Logger
+}
+
+// Server is the proxies' port.
+type Server struct {
+	Config
+	portals portals
+	checks  checks
+	assets  http.Handler
+	// complained is when an unknown proxy was last logged.
+	complained atomic.Int64
+}
+
+// New returns the handler of the proxies' port.
+func New(c Config) (*Server, error) {
+	if c.Sessions == nil || c.Portals == nil || c.Logins == nil || c.Sealer == nil || c.Devices == nil || c.Pages == nil ||
+		c.Clock == nil || c.Random == nil || c.Logger == nil {
+		return nil, errors.New("decision: a member of the configuration is missing")
+	}
+	if !strings.HasPrefix(c.SignIn, "https://") {
+		return nil, errors.New("decision: the sign-in page must have an https address")
+	}
+	s := &Server{Config: c, assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets())}
+	s.portals.source = c.Portals
+	s.checks.bySession = map[[sha256.Size]byte]*check{}
+	return s, nil
+}
+
+// PortalsChanged says that a portal was added, changed or removed.
+func (s *Server) PortalsChanged() { s.portals.forget() }

@@ -1,0 +1,27 @@
+// Package decision is the proxies' port: a portal's proxy (the Policy
+// Enforcement Point of NIST SP 800-207) asks here about each request, and
+// passes here what lies under /.menshen/ on the portal's own host.
+//
+//	/forward-auth         may this request pass? 200, 401 or 403
+//	/.menshen/challenge   what the browser is answered after a 401
+//	/.menshen/denied      what the browser is answered after a 403
+//	/.menshen/start       begins a sign-in
+//	/.menshen/callback    ends one: code and pre-session cookie become a session
+//	/.menshen/check       asks the laptop to measure now, and decides again
+//	/.menshen/sign-out    ends the session
+//	/.menshen/assets/     what the pages need
+//
+// A proxy proves which portal it stands for by a bearer secret; nothing else
+// names the portal, and the headers that describe the client's request
+// (X-Original-Method, X-Original-URI, X-Original-Upgrade, X-Real-IP) count only
+// behind that proof.
+//
+// Guarantees:
+//   - Only /forward-auth answers 200 to the question, only for a granted
+//     request, and every identity header stands in every answer, empty where
+//     there is nothing to say: a client cannot fill one in.
+//   - Upgrades and unknown methods are writes.
+//   - A way back leads to the portal it came from (wire.CheckReturnPath), and
+//     never repeats a request that changes something.
+//   - What changes anything here cannot be sent by another site.
+package decision

@@ -1,0 +1,74 @@
+package decision
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// maxSecret bounds a bearer secret; those that the directory makes have 43
+// characters.
+const maxSecret = 128
+
+// portals remembers the portals that have proven themselves, so that a request
+// costs one digest and one look-up. Who does not know a secret learns nothing
+// from how long a look-up by its digest takes. What is unknown is not
+// remembered: the map holds no more than there are portals.
+type portals struct {
+	source Portals
+	known  atomic.Pointer[map[[sha256.Size]byte]*wire.Portal]
+
+	mu    sync.Mutex
+	epoch uint64
+}
+
+// find returns the portal of a secret, which the caller must not change.
+func (p *portals) find(ctx context.Context, secret string) (*wire.Portal, error) {
+	hash := digest(secret)
+	if known := p.known.Load(); known != nil {
+		if portal := (*known)[hash]; portal != nil {
+			return portal, nil
+		}
+	}
+	p.mu.Lock()
+	epoch := p.epoch
+	p.mu.Unlock()
+	portal, err := p.source.PortalBySecret(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	p.remember(hash, &portal, epoch)
+	return &portal, nil
+}
+
+// remember drops what was read before a change.
+func (p *portals) remember(hash [sha256.Size]byte, portal *wire.Portal, epoch uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.epoch != epoch {
+		return
+	}
+	next := map[[sha256.Size]byte]*wire.Portal{hash: portal}
+	if known := p.known.Load(); known != nil {
+		for h, other := range *known {
+			next[h] = other
+		}
+	}
+	p.known.Store(&next)
+}
+
+func (p *portals) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.epoch++
+	p.known.Store(nil)
+}
+
+// digest is SHA-256 of a short text without a copy on the heap.
+func digest(text string) [sha256.Size]byte {
+	var buffer [maxSecret]byte
+	return sha256.Sum256(buffer[:copy(buffer[:], text)])
+}

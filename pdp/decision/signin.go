@@ -1,0 +1,191 @@
+package decision
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/problem"
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// challenge answers a browser that was refused with 401. A document's GET goes
+// to sign in and comes back to the very address; whatever else was asked is
+// told where to sign in, and nothing is repeated for it.
+func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) {
+	a := s.Sessions.Authorize(r.Context(), q.AccessRequest)
+	back := returnPath(q.uri)
+	switch {
+	case q.Navigation && a.Outcome == wire.AccessSignIn:
+		s.begin(w, r, q, back, a.FreshKey)
+	case q.Navigation && a.Outcome == wire.AccessGranted:
+		goTo(w, back) // signed in meanwhile, in another tab
+	case a.Outcome == wire.AccessRefused:
+		s.denied(w, r, q)
+	case q.document:
+		s.Pages.Fault(w, r, http.StatusUnauthorized, reason.New(reason.FormNotSent), startPath(pageOf(r, q)))
+	default:
+		w.Header().Set("WWW-Authenticate", challenge)
+		why := a.Reason
+		if a.Outcome == wire.AccessGranted {
+			why = reason.New(reason.SessionNone) // signed in meanwhile; the script may ask again
+		}
+		problem.Write(w, r, http.StatusUnauthorized, why, problem.WithSignIn(signInAddress(r, q)))
+	}
+}
+
+// start begins a sign-in that comes back to ?rd=, a path on this portal;
+// ?fresh=1 asks for a new touch of the key.
+func (s *Server) start(w http.ResponseWriter, r *http.Request, q *question) {
+	back := returnPath(r.URL.Query().Get("rd"))
+	page := q.AccessRequest
+	page.Action, page.Navigation = wire.ActionRead, true
+	last, known := s.Sessions.Peek(page)
+	fresh := (known && last.FreshKey) || r.URL.Query().Get("fresh") == "1"
+	if _, ok := s.Sessions.Admitted(page); ok && !fresh {
+		goTo(w, back) // nothing to sign in for
+		return
+	}
+	s.begin(w, r, q, back, fresh)
+}
+
+// begin sends the browser to the PDP's sign-in page. Nothing is stored: the
+// sealed handle carries what the callback will need.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, q *question, back string, fresh bool) {
+	// A sign-in in another tab of this browser goes on under the same cookie.
+	pre := cookie(r.Header, cookiePre)
+	if pre == "" {
+		var raw [32]byte
+		if _, err := io.ReadFull(s.Random, raw[:]); err != nil {
+			s.fail(w, r, q, "drawing a cookie", err)
+			return
+		}
+		pre = base64.RawURLEncoding.EncodeToString(raw[:])
+	}
+	hash, now := digest(pre), s.Clock()
+	handle := wire.StartHandle{Portal: q.Portal.ID, ReturnPath: back, PreCookieHash: hash[:], Network: wire.NetworkOf(q.Address)}
+	if fresh {
+		handle.FreshAfter = now.UTC()
+	}
+	text, err := s.Sealer.Seal(wire.PurposeStartHandle, now.Add(wire.StartHandleLife), handle)
+	if err != nil && back != "/" { // too long to be carried
+		handle.ReturnPath = "/"
+		text, err = s.Sealer.Seal(wire.PurposeStartHandle, now.Add(wire.StartHandleLife), handle)
+	}
+	if err != nil {
+		s.fail(w, r, q, "sealing a start handle", err)
+		return
+	}
+	setCookie(w, cookiePre, pre, int(wire.StartHandleLife/time.Second))
+	goTo(w, s.SignIn+"?h="+text)
+}
+
+// callback ends a sign-in: the code, spent once, and the cookie of the browser
+// that began it become a session.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request, q *question) {
+	pre := cookie(r.Header, cookiePre)
+	login, err := wire.Login{}, wire.ErrLoginRefused
+	if pre != "" {
+		login, err = s.Logins.Redeem(r.Context(), r.URL.Query().Get("code"), digest(pre), q.Portal.ID)
+	}
+	switch {
+	case errors.Is(err, wire.ErrLoginRefused):
+		s.callbackRefused(w, r, q, pre)
+		return
+	case err != nil:
+		s.fail(w, r, q, "redeeming a login", err)
+		return
+	case login.Portal != q.Portal.ID:
+		s.callbackRefused(w, r, q, pre)
+		return
+	case !wire.SameNetwork(login.Network, wire.NetworkOf(q.Address)):
+		// The device was confirmed for the network that the sign-in began on.
+		s.Pages.Fault(w, r, http.StatusForbidden, reason.New(reason.LoginNetworkMoved), startPath(login.ReturnPath))
+		return
+	}
+	value, err := s.Sessions.Create(r.Context(), *q.Portal, login, q.Address, cookieDigest(r.Header))
+	if err != nil {
+		s.fail(w, r, q, "starting a session", err)
+		return
+	}
+	setCookie(w, cookieSession, value, 0)
+	setCookie(w, cookiePre, "", -1)
+	goTo(w, returnPath(login.ReturnPath))
+}
+
+func (s *Server) callbackRefused(w http.ResponseWriter, r *http.Request, q *question, pre string) {
+	page := q.AccessRequest
+	page.Action, page.Navigation = wire.ActionRead, true
+	if _, ok := s.Sessions.Admitted(page); ok {
+		goTo(w, "/") // reloaded, or signed in by another tab: there is a session
+		return
+	}
+	why := reason.New(reason.LoginRefused)
+	if pre == "" {
+		why = reason.New(reason.LoginOtherBrowser)
+	}
+	s.Pages.Fault(w, r, http.StatusForbidden, why, startPath("/"))
+}
+
+// signOut ends the session of this portal.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request, q *question) {
+	if !ownOrigin(r.Header, q.Portal) {
+		problem.Write(w, r, http.StatusForbidden, reason.New(reason.CrossSite))
+		return
+	}
+	setCookie(w, cookieSession, "", -1)
+	setCookie(w, cookiePre, "", -1)
+	if err := s.Sessions.SignOut(r.Context(), q.Portal.ID, cookieDigest(r.Header)); err != nil {
+		s.Logger.Error("sign-out not stored", "portal", q.Portal.ID, "error", err)
+		s.Pages.Fault(w, r, http.StatusServiceUnavailable, reason.New(reason.SessionEndNotStored), startPath("/"))
+		return
+	}
+	goTo(w, "/.menshen/signed-out")
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, q *question, what string, err error) {
+	s.Logger.Error("failed", "what", what, "portal", q.Portal.ID, "error", err)
+	s.Pages.Fault(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable), startPath("/"))
+}
+
+// returnPath returns path if it leads back to the portal, else its root.
+func returnPath(path string) string {
+	if wire.CheckReturnPath(path) != nil {
+		return "/"
+	}
+	return path
+}
+
+func startPath(back string) string { return "/.menshen/start?rd=" + url.QueryEscape(returnPath(back)) }
+
+// signInAddress is where a script's person signs in again: it comes back to
+// the page that the script runs on, as far as the browser tells.
+func signInAddress(r *http.Request, q *question) string {
+	return q.Portal.Origin + startPath(pageOf(r, q))
+}
+
+// pageOf returns the path of the portal's page that a request was made from,
+// as far as the browser tells.
+func pageOf(r *http.Request, q *question) string {
+	page, own := strings.CutPrefix(r.Header.Get("Referer"), q.Portal.Origin)
+	if !own {
+		return "/"
+	}
+	return returnPath(page)
+}
+
+// setCookie sets a cookie of the portal's host: for life seconds, for the
+// browser's session with 0, or away with less.
+func setCookie(w http.ResponseWriter, name, value string, life int) {
+	text := name + "=" + value + "; Path=/; Secure; HttpOnly; SameSite=Lax"
+	if life != 0 {
+		text += fmt.Sprintf("; Max-Age=%d", max(0, life))
+	}
+	w.Header().Add("Set-Cookie", text)
+}

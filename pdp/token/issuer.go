@@ -1,0 +1,185 @@
+package token
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+const (
+	// MaxLife bounds an access token's life.
+	MaxLife = 5 * time.Minute
+	// minLife lets an application still verify the token of a decision that
+	// ends while the request is on its way.
+	minLife = 30 * time.Second
+	// settled is how long a rotation must lie back: caches have then seen the
+	// next key, and nothing that the previous one signed is valid.
+	settled = 2*cacheLife + MaxLife
+	// RotateEvery is how long a key signs before Tend replaces it.
+	RotateEvery = 90 * 24 * time.Hour
+)
+
+// Agencies tells the names that a token carries.
+type Agencies interface {
+	Agency(ctx context.Context, id string) (wire.Agency, error)
+}
+
+// Config is what an Issuer stands on. All members are needed.
+type Config struct {
+	Dir      string // of the signing keys
+	Origin   string // the PDP's, such as https://pdp.example.gov.tw
+	Agencies Agencies
+	Clock    func() time.Time
+	Random   io.Reader // for token ids
+}
+
+// Issuer mints tokens. It is safe for concurrent use.
+type Issuer struct {
+	folder   *folder
+	origin   string
+	agencies Agencies
+	clock    func() time.Time
+	random   io.Reader
+
+	mu    sync.RWMutex
+	rings map[string]*ring
+}
+
+// New opens the folder of signing keys, making it where there is none.
+func New(c Config) (*Issuer, error) {
+	if c.Dir == "" || !strings.HasPrefix(c.Origin, "https://") || c.Agencies == nil || c.Clock == nil || c.Random == nil {
+		return nil, errors.New("token: a member of the configuration is missing")
+	}
+	f, err := openFolder(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Issuer{folder: f, origin: c.Origin, agencies: c.Agencies, clock: c.Clock, random: c.Random, rings: map[string]*ring{}}, nil
+}
+
+// Close releases the folder.
+func (i *Issuer) Close() error { return i.folder.root.Close() }
+
+// Ensure makes an agency's keys if it has none.
+func (i *Issuer) Ensure(agency string) error {
+	_, err := i.ring(agency, true)
+	return err
+}
+
+// Rotate lets the next key sign and publishes a new next one. It returns
+// ErrTooSoon unless caches have seen the next key and the previous one's
+// tokens have expired.
+func (i *Issuer) Rotate(agency string) error {
+	r, err := i.ring(agency, false)
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.rings[agency] != r || i.clock().Sub(r.state.Since) < settled {
+		return ErrTooSoon
+	}
+	next, err := i.folder.draw(agency)
+	if err != nil {
+		return err
+	}
+	s := state{V: 1, Previous: r.state.Current, Current: r.state.Next, Next: next, Since: i.clock().UTC()}
+	if err := i.folder.settle(agency, s); err != nil {
+		return err
+	}
+	fresh, err := i.folder.load(agency)
+	if err != nil {
+		return err
+	}
+	i.rings[agency] = fresh
+	if r.state.Previous == "" {
+		return nil
+	}
+	if err := i.folder.root.Remove(keyFile(agency, r.state.Previous)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("token: removing a key that is not used any more: %w", err)
+	}
+	return nil
+}
+
+// Tend rotates the keys whose time has come. Call it now and then.
+func (i *Issuer) Tend() error {
+	i.mu.RLock()
+	var due []string
+	for agency, r := range i.rings {
+		if i.clock().Sub(r.state.Since) >= RotateEvery {
+			due = append(due, agency)
+		}
+	}
+	i.mu.RUnlock()
+	var failed error
+	for _, agency := range due {
+		failed = errors.Join(failed, i.Rotate(agency))
+	}
+	return failed
+}
+
+// ring returns an agency's keys, from disk the first time, and makes them
+// where create is set.
+func (i *Issuer) ring(agency string, create bool) (*ring, error) {
+	if !agencyID.MatchString(agency) {
+		return nil, errAgency
+	}
+	i.mu.RLock()
+	r := i.rings[agency]
+	i.mu.RUnlock()
+	if r != nil {
+		return r, nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if r = i.rings[agency]; r != nil {
+		return r, nil
+	}
+	r, err := i.folder.load(agency)
+	if errors.Is(err, ErrNoKeys) && create {
+		r, err = i.create(agency)
+	}
+	if err != nil {
+		return nil, err
+	}
+	i.rings[agency] = r
+	return r, nil
+}
+
+func (i *Issuer) create(agency string) (*ring, error) {
+	if err := i.folder.root.Mkdir(agency, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	s := state{V: 1, Since: i.clock().UTC()}
+	for _, id := range []*string{&s.Current, &s.Next} {
+		var err error
+		if *id, err = i.folder.draw(agency); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(i.folder.settle(agency, s), i.folder.sync(".")); err != nil {
+		return nil, err
+	}
+	return i.folder.load(agency)
+}
+
+// thumbprint is a key's id: RFC 7638, SHA-256.
+func thumbprint(key *ecdsa.PrivateKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
