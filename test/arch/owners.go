@@ -31,11 +31,12 @@ var owners = []owner{
 	{"github.com/kardianos/service", []string{"cmd"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"github.com/google/nftables", []string{"agent/helper", "agent/posture"}},
+	{"github.com/mdlayher/netlink", []string{"agent/helper"}},
 	{"github.com/nicksnyder/go-i18n/v2", []string{"pdp/web"}},
 	{"github.com/chromedp", []string{"test"}},
 	{"github.com/rogpeppe/go-internal", []string{"test"}},
 	// The Go project's own extensions of its standard library.
-	{"golang.org/x/text", []string{"internal/reason", "pdp/web"}},
+	{"golang.org/x/text", []string{"internal/reason", "pdp/web", "cmd"}},
 	{"golang.org/x/sys", []string{"agent", "cmd", "pdp/store", "pdp/audit", "pdp/admin", "plugins/host", "test"}},
 	{"golang.org/x/net", []string{"agent", "pdp"}},
 }
