@@ -202,14 +202,14 @@ func (l *Loopback) ask(w http.ResponseWriter, r *http.Request, nonce string, sea
 	answer, err := l.c.PDP.Confirm(r.Context(), wire.DeviceConfirmation{Nonce: nonce, ReturnCode: code, Seat: seat, Way: wire.BindingFetch})
 	if err != nil || !answer.Accepted {
 		l.c.Logger.Warn("the PDP did not take a confirmation", "error", err)
-		problem.Write(w, r, http.StatusBadGateway, reason.New(reason.LocalNotConfirmed, "cause", cause(err)))
+		problem.Write(w, r, http.StatusBadGateway, reason.New(reason.LocalNotConfirmed, "code_given", codeGiven(err)))
 		return
 	}
 	problem.WriteJSON(w, r, wire.LocalConfirmed{ReturnCode: base64.RawURLEncoding.EncodeToString(code)})
 }
 
-// cause is the code of what the PDP answered, where the error carries one.
-func cause(err error) string {
+// codeGiven is the code of what the PDP answered, where the error carries one.
+func codeGiven(err error) string {
 	var coded interface{ Reason() wire.Reason }
 	if errors.As(err, &coded) {
 		return coded.Reason().Code
