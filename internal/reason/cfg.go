@@ -16,13 +16,12 @@ const (
 	CfgExists       = "ZT-CFG-021"
 	CfgState        = "ZT-CFG-022"
 	CfgNotPermitted = "ZT-CFG-023"
-	CfgUnserved     = "ZT-CFG-024"
 
 	CfgNoSocket      = "ZT-CFG-030"
 	CfgNoSocketHere  = "ZT-CFG-031"
 	CfgSocketDenied  = "ZT-CFG-032"
 	CfgStrangeAnswer = "ZT-CFG-033"
 	CfgUsage         = "ZT-CFG-034"
-	CfgAuditBroken   = "ZT-CFG-035"
 	CfgAuditUnread   = "ZT-CFG-036"
+	CfgPolicy        = "ZT-CFG-037"
 )

@@ -71,10 +71,10 @@ type Sessions interface {
 	RevokePerson(ctx context.Context, personID string) (int, error)
 }
 
-// Decisions finds decisions in the audit log. Its error wraps
-// store.ErrNotFound for a decision that is not there.
+// Decisions finds a decision's records in the audit log, none if it is not
+// there.
 type Decisions interface {
-	Decision(ctx context.Context, id string) (client.Decision, error)
+	Decision(ctx context.Context, id string) ([]client.Record, error)
 }
 
 // Policies shows the active policy set and checks another.

@@ -1,5 +1,3 @@
-//go:build linux
-
 package admin
 
 import (
@@ -44,8 +42,11 @@ func (a *Admin) showDecision(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, id, store.ErrNotFound)
 		return
 	}
-	d, err := a.Decisions.Decision(r.Context(), id)
-	answer(a, w, r, id, d, err)
+	records, err := a.Decisions.Decision(r.Context(), id)
+	if err == nil && len(records) == 0 {
+		err = store.ErrNotFound
+	}
+	answer(a, w, r, id, records, err)
 }
 
 func (a *Admin) showPolicy(w http.ResponseWriter, r *http.Request) {

@@ -106,9 +106,9 @@ func (c *Client) RevokePerson(ctx context.Context, agency, name string) (Revoked
 	return call[Revoked](ctx, c, http.MethodPost, person(agency, name, "revoke-sessions"), struct{}{})
 }
 
-// Decision shows the record of a decision.
-func (c *Client) Decision(ctx context.Context, id string) (Decision, error) {
-	return call[Decision](ctx, c, http.MethodGet, one("decisions", "", id, ""), nil)
+// Decision shows the records of a decision: how it was taken, and its uses.
+func (c *Client) Decision(ctx context.Context, id string) ([]Record, error) {
+	return call[[]Record](ctx, c, http.MethodGet, one("decisions", "", id, ""), nil)
 }
 
 // Policy shows the active policy set.

@@ -74,10 +74,18 @@ type (
 	Revoked struct {
 		Sessions int `json:"sessions"`
 	}
-	// Decision is the audit log's record of a decision.
-	Decision struct {
+	// Record is one record of the audit log, its detail readable.
+	Record struct {
 		Sequence uint64          `json:"sequence"`
-		Record   json.RawMessage `json:"record"`
+		Kind     wire.AuditKind  `json:"kind"`
+		At       time.Time       `json:"at"`
+		Agency   string          `json:"agency,omitempty"`
+		Subject  string          `json:"subject,omitempty"`
+		Device   string          `json:"device,omitempty"`
+		Portal   string          `json:"portal,omitempty"`
+		Session  string          `json:"session,omitempty"`
+		Decision string          `json:"decision,omitempty"`
+		Detail   json.RawMessage `json:"detail,omitempty"`
 	}
 	// Policy is an access policy set: file names and their Cedar text.
 	Policy struct {
@@ -105,3 +113,16 @@ type (
 		Counters map[string]uint64     `json:"counters,omitempty"`
 	}
 )
+
+// RecordOf returns an audit record as it is shown. A detail that is no JSON
+// is shown as a string.
+func RecordOf(sequence uint64, r wire.AuditRecord) Record {
+	detail := json.RawMessage(r.Detail)
+	if len(detail) > 0 && !json.Valid(detail) {
+		detail, _ = json.Marshal(string(r.Detail)) // a string always marshals
+	}
+	return Record{
+		Sequence: sequence, Kind: r.Kind, At: r.At, Agency: r.Agency, Subject: r.Subject, Device: r.Device,
+		Portal: r.Portal, Session: r.Session, Decision: r.Decision, Detail: detail,
+	}
+}
