@@ -33,9 +33,12 @@ type Verdict struct {
 	Cluster Cluster `json:"cluster"`
 	// LLR is the natural logarithm of P(facts | this person) / P(facts | an
 	// impostor): positive speaks for the person.
-	LLR        float64       `json:"llr"`
-	Confidence float64       `json:"confidence"` // 0 to 1
-	Abstained  bool          `json:"abstained,omitempty"`
+	LLR        float64 `json:"llr"`
+	Confidence float64 `json:"confidence"` // 0 to 1
+	Abstained  bool    `json:"abstained,omitempty"`
+	// Missing says that the plugin gave no usable answer: dead, late, or out
+	// of bounds. Reasons then say which.
+	Missing    bool          `json:"missing,omitempty"`
 	ObservedAt time.Time     `json:"observed_at"`
 	TTL        time.Duration `json:"ttl"`
 	Reasons    []Reason      `json:"reasons,omitempty"`

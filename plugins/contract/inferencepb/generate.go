@@ -1,0 +1,6 @@
+// Package inferencepb is generated from inference.proto. `go generate` needs
+// protoc (Debian: protobuf-compiler), protoc-gen-go and protoc-gen-go-grpc on
+// the path.
+package inferencepb
+
+//go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative inference.proto

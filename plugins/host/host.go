@@ -1,0 +1,212 @@
+//go:build linux
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Host runs the registered plugins.
+type Host struct {
+	options    Options
+	launcher   []string
+	owners     []int
+	runtimeDir string
+	ownDir     bool
+
+	supervisors []*supervisor
+	stop        context.CancelFunc
+	running     sync.WaitGroup
+}
+
+// Limit says what holds for one plugin's process and what does not.
+type Limit struct {
+	Plugin   string   `json:"plugin"`
+	Enforced []string `json:"enforced"`
+	Missing  []string `json:"missing"`
+}
+
+// Start checks the registration and starts every plugin. It returns when each
+// has come up or failed once, or when ctx ends; what failed is tried again,
+// and is missing until then. A wrong checksum, a wrong owner or a wrong name
+// is an error: that is configuration and cannot heal.
+func Start(ctx context.Context, plugins []Config, o Options) (*Host, error) {
+	if o.Logger == nil {
+		return nil, fmt.Errorf("%w: a logger is needed", ErrConfig)
+	}
+	h := &Host{options: o.withDefaults(), owners: []int{0}}
+	if o.TrustedOwner != 0 {
+		h.owners = append(h.owners, o.TrustedOwner)
+	}
+	if err := h.register(plugins); err != nil {
+		return nil, err
+	}
+	if err := h.findLauncher(); err != nil {
+		return nil, err
+	}
+	if err := h.prepareRuntimeDir(); err != nil {
+		return nil, err
+	}
+	living, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h.stop = stop
+	for _, s := range h.supervisors {
+		h.running.Go(func() { s.run(living) })
+	}
+	for _, s := range h.supervisors {
+		select {
+		case <-s.tried:
+		case <-ctx.Done():
+			h.Close()
+			return nil, ctx.Err()
+		}
+	}
+	return h, nil
+}
+
+func (h *Host) register(plugins []Config) error {
+	if len(plugins) > maxPlugins {
+		return fmt.Errorf("%w: more than %d plugins", ErrConfig, maxPlugins)
+	}
+	seen := map[string]bool{}
+	for _, c := range plugins {
+		c = c.withDefaults()
+		if err := c.check(); err != nil {
+			return err
+		}
+		if seen[c.Name] {
+			return fmt.Errorf("%w: %s stands twice", ErrConfig, c.Name)
+		}
+		seen[c.Name] = true
+		program, err := openProgram(c.Path, c.SHA256, h.owners)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrConfig, c.Name, err)
+		}
+		_ = program.Close() // the launcher checks what it executes again
+		h.supervisors = append(h.supervisors, newSupervisor(h, c))
+	}
+	return nil
+}
+
+func (h *Host) findLauncher() error {
+	h.launcher = h.options.Launcher
+	if len(h.launcher) > 0 {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("plugin: launcher: %w", err)
+	}
+	h.launcher = []string{self, "plugin-launch"}
+	return nil
+}
+
+// prepareRuntimeDir makes the folder of the plugins' sockets, or takes an
+// earlier host's over and clears it. Others may pass through it (each plugin's
+// own folder in it is 0700), not list or write it.
+func (h *Host) prepareRuntimeDir() error {
+	h.runtimeDir = h.options.RuntimeDir
+	if h.runtimeDir == "" {
+		dir, err := os.MkdirTemp("", "menshen-plugins-")
+		if err != nil {
+			return err
+		}
+		h.runtimeDir, h.ownDir = dir, true
+	}
+	if err := os.Mkdir(h.runtimeDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(h.runtimeDir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s is not this program's own folder", ErrConfig, h.runtimeDir)
+	}
+	if err := os.Chmod(h.runtimeDir, 0o711); err != nil { // #nosec G302 -- plugins of other uids pass through
+		return err
+	}
+	if len(h.runtimeDir) > maxSocketPath {
+		return fmt.Errorf("%w: %s is too long a path for a socket", ErrConfig, h.runtimeDir)
+	}
+	return h.clearRuntimeDir()
+}
+
+// clearRuntimeDir removes the socket folders that kills left behind.
+func (h *Host) clearRuntimeDir() error {
+	entries, err := os.ReadDir(h.runtimeDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), "plugin-dir") {
+			if err := os.RemoveAll(filepath.Join(h.runtimeDir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Assess asks all plugins at once. It returns one verdict for each registered
+// plugin, in their order; those without a usable answer are marked missing.
+func (h *Host) Assess(ctx context.Context, o wire.Observation) []wire.Verdict {
+	verdicts := make([]wire.Verdict, len(h.supervisors))
+	var all sync.WaitGroup
+	for n, s := range h.supervisors {
+		all.Go(func() { verdicts[n] = s.assess(ctx, o) })
+	}
+	all.Wait()
+	return verdicts
+}
+
+// Observe teaches all plugins one sign-in. A plugin that is down learns it when
+// it is started again, by Options.Replay: keep the observation first.
+func (h *Host) Observe(ctx context.Context, o wire.Observation) {
+	var all sync.WaitGroup
+	for _, s := range h.supervisors {
+		all.Go(func() { s.observe(ctx, o) })
+	}
+	all.Wait()
+}
+
+// Limits tells what each plugin's sandbox enforces, as its launcher reported.
+func (h *Host) Limits() []Limit {
+	var limits []Limit
+	for _, s := range h.supervisors {
+		s.mu.Lock()
+		limits = append(limits, Limit{Plugin: s.config.Name, Enforced: s.box.Enforced, Missing: s.box.Missing})
+		s.mu.Unlock()
+	}
+	return limits
+}
+
+// Registered returns the names of the registered plugins with their clusters.
+func (h *Host) Registered() map[string]wire.Cluster {
+	all := make(map[string]wire.Cluster, len(h.supervisors))
+	for _, s := range h.supervisors {
+		all[s.config.Name] = s.config.Cluster
+	}
+	return all
+}
+
+// Close ends every plugin and removes their sockets.
+func (h *Host) Close() {
+	h.stop()
+	h.running.Wait()
+	if err := h.clearRuntimeDir(); err != nil {
+		h.options.Logger.Warn("plugin sockets remain", "reason", err.Error())
+	}
+	if h.ownDir {
+		_ = os.Remove(h.runtimeDir) // an empty folder that stays is harmless
+	}
+}

@@ -1,0 +1,136 @@
+//go:build linux
+
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+)
+
+// sandbox says what holds for one plugin's process and what does not.
+type sandbox struct {
+	Enforced []string `json:"enforced"`
+	Missing  []string `json:"missing"`
+}
+
+func (s *sandbox) note(ok bool, what string) {
+	if ok {
+		s.Enforced = append(s.Enforced, what)
+	} else {
+		s.Missing = append(s.Missing, what)
+	}
+}
+
+// confine takes this process's rights away, in the order in which each step
+// still has the rights that it needs.
+func confine(spec launchSpec) (sandbox, error) {
+	var s sandbox
+	if err := setLimits(spec); err != nil {
+		return s, err
+	}
+	s.note(true, "resource limits")
+	if err := restrictFiles(spec, &s); err != nil {
+		return s, err
+	}
+	if err := dropUser(spec, &s); err != nil {
+		return s, err
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return s, fmt.Errorf("no_new_privs: %w", err)
+	}
+	s.note(true, "no new privileges")
+	// A change of uid cleared the death signal that the host had set.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return s, fmt.Errorf("death signal: %w", err)
+	}
+	if os.Getppid() != spec.HostPID {
+		return s, errors.New("the host is gone")
+	}
+	if err := filterSyscalls(); err != nil {
+		return s, fmt.Errorf("seccomp: %w", err)
+	}
+	s.note(true, "system call filter: Unix sockets only, no tracing, no new namespaces")
+	return s, nil
+}
+
+func setLimits(spec launchSpec) error {
+	limits := []struct {
+		what  int
+		value uint64
+	}{
+		{unix.RLIMIT_CORE, 0}, // no memory image with people's history
+		{unix.RLIMIT_FSIZE, 0},
+		{unix.RLIMIT_NOFILE, 64},
+		{unix.RLIMIT_DATA, spec.Memory},
+		{unix.RLIMIT_MEMLOCK, 0},
+	}
+	if os.Geteuid() == 0 { // the count is of the whole uid, so only for one of its own
+		limits = append(limits, struct {
+			what  int
+			value uint64
+		}{unix.RLIMIT_NPROC, 256})
+	}
+	for _, l := range limits {
+		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
+			return fmt.Errorf("resource limit %d: %w", l.what, err)
+		}
+	}
+	return nil
+}
+
+// restrictFiles leaves the plugin its own program, its socket's folder and the
+// configured files, as far as this kernel's landlock reaches.
+func restrictFiles(spec launchSpec, s *sandbox) error {
+	abi, err := ll.LandlockGetABIVersion()
+	if err != nil {
+		abi = 0
+	}
+	socket := landlock.AccessFSSet(ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSReadDir |
+		ll.AccessFSRemoveFile | ll.AccessFSMakeReg | ll.AccessFSMakeSock)
+	read := landlock.AccessFSSet(ll.AccessFSReadFile)
+	rules := []landlock.Rule{
+		landlock.PathAccess(socket, spec.SocketDir),
+		landlock.PathAccess(landlock.AccessFSSet(ll.AccessFSExecute)|read, spec.Path),
+	}
+	for _, path := range spec.ReadPaths {
+		access := read
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			access |= ll.AccessFSReadDir
+		}
+		rules = append(rules, landlock.PathAccess(access, path))
+	}
+	if err := landlock.V9.BestEffort().Restrict(rules...); err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	s.note(abi >= 1, "landlock: files and programs")
+	s.note(abi >= 6, "landlock: signals and abstract sockets of others")
+	s.note(abi >= 9, "landlock: other programs' Unix sockets")
+	return nil
+}
+
+// dropUser changes to the plugin's own uid where the host is root.
+func dropUser(spec launchSpec, s *sandbox) error {
+	if os.Geteuid() != 0 {
+		s.note(false, "own uid: the host is not root, so the plugin shares its uid")
+		return nil
+	}
+	if err := unix.Setgroups(nil); err != nil {
+		return fmt.Errorf("groups: %w", err)
+	}
+	if err := unix.Setresgid(spec.GID, spec.GID, spec.GID); err != nil {
+		return fmt.Errorf("gid: %w", err)
+	}
+	if err := unix.Setresuid(spec.UID, spec.UID, spec.UID); err != nil {
+		return fmt.Errorf("uid: %w", err)
+	}
+	if os.Geteuid() == 0 || os.Getegid() == 0 {
+		return errors.New("still root")
+	}
+	s.note(true, fmt.Sprintf("own uid %d", spec.UID))
+	return nil
+}

@@ -1,0 +1,107 @@
+//go:build linux
+
+package host
+
+import (
+	"errors"
+	"math"
+	"regexp"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/plugins/contract"
+)
+
+// Bounds of a verdict. Whatever lies outside counts as no answer: a plugin that
+// says 1e300 is broken or hostile, and clipping it would believe it.
+const (
+	maxLLR        = 50
+	maxTTL        = 24 * time.Hour
+	maxArguments  = 8
+	maxArgument   = 64
+	maxAnswer     = 64 << 10
+	maxBadAnswers = 3 // in a row, until the plugin is started again
+)
+
+var (
+	errOutOfBounds = errors.New("plugin: verdict out of bounds")
+	reasonShape    = regexp.MustCompile(`^ZT-TRU-\d{3}$`)
+)
+
+func clusterNumbers() map[wire.Cluster]contract.Cluster {
+	return map[wire.Cluster]contract.Cluster{
+		wire.ClusterNetwork: contract.ClusterNetwork, wire.ClusterDevice: contract.ClusterDevice,
+		wire.ClusterTime: contract.ClusterTime, wire.ClusterBehaviour: contract.ClusterBehaviour,
+		wire.ClusterPosture: contract.ClusterPosture,
+	}
+}
+
+// checked turns a plugin's verdict into one that the fusion may use.
+func checked(c *Config, v contract.Verdict, now time.Time) (wire.Verdict, error) {
+	finite := !math.IsNaN(v.LLR) && !math.IsNaN(v.Confidence)
+	switch {
+	case !finite, math.Abs(v.LLR) > maxLLR, v.Confidence < 0, v.Confidence > 1:
+		return wire.Verdict{}, errOutOfBounds
+	case v.TTL <= 0, v.TTL > maxTTL:
+		return wire.Verdict{}, errOutOfBounds
+	case v.Abstained && v.LLR != 0:
+		return wire.Verdict{}, errOutOfBounds
+	case len(v.Reasons) > contract.MaxReasons:
+		return wire.Verdict{}, errOutOfBounds
+	}
+	out := wire.Verdict{
+		Plugin: c.Name, Cluster: c.Cluster, LLR: v.LLR, Confidence: v.Confidence, Abstained: v.Abstained,
+		ObservedAt: now, TTL: v.TTL,
+	}
+	for _, r := range v.Reasons {
+		if !reasonShape.MatchString(r.Code) || len(r.Args) > maxArguments {
+			return wire.Verdict{}, errOutOfBounds
+		}
+		for name, value := range r.Args {
+			if !plain(name) || !plain(value) {
+				return wire.Verdict{}, errOutOfBounds
+			}
+		}
+		out.Reasons = append(out.Reasons, wire.Reason{Code: r.Code, Args: r.Args})
+	}
+	return out, nil
+}
+
+// plain reports whether a text is short and printable: it will stand on a page.
+func plain(s string) bool {
+	if len(s) > maxArgument || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+func missing(c *Config, code string, now time.Time) wire.Verdict {
+	return wire.Verdict{
+		Plugin: c.Name, Cluster: c.Cluster, Missing: true, ObservedAt: now,
+		Reasons: []wire.Reason{reason.New(code, "plugin", c.Name)},
+	}
+}
+
+// only returns an observation with the features that a plugin asked for
+// (requirements 32): the others arrive empty.
+func only(features map[contract.Feature]bool, o wire.Observation) contract.Observation {
+	out := contract.Observation{Person: o.Person, At: o.At, Success: o.Success}
+	if features[contract.FeatureDevice] {
+		out.Device = o.Device
+	}
+	if features[contract.FeatureIP] {
+		out.IP = o.IP
+	}
+	if features[contract.FeatureZone] {
+		out.ZoneMinutes = o.ZoneMins
+	}
+	return out
+}
