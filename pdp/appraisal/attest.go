@@ -135,7 +135,8 @@ func (a *Appraiser) nextIn() (int, error) {
 		return 0, fmt.Errorf("appraisal: drawing jitter: %w", err)
 	}
 	fifth := a.Interval / 5
-	in := a.Interval - time.Duration(binary.BigEndian.Uint32(b[:]))*fifth/(1<<32)
+	share := float64(binary.BigEndian.Uint32(b[:])) / (1 << 32)
+	in := a.Interval - time.Duration(share*float64(fifth))
 	return max(1, int(in/time.Second)), nil
 }
 

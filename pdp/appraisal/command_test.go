@@ -1,0 +1,97 @@
+package appraisal
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+func (f *fixture) poll(life time.Duration) []wire.Command {
+	ctx, cancel := context.WithTimeout(context.Background(), life)
+	defer cancel()
+	return f.Commands(ctx, laptop.ID)
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestAskReleasesTheLongPollAndIsAnsweredByNewerEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		old := f.nonce(t)
+		time.Sleep(time.Second)
+
+		got := make(chan []wire.Command)
+		go func() { got <- f.poll(wire.PollLife) }()
+		synctest.Wait()
+		id, done := f.Ask(laptop.ID)
+		commands := <-got
+		if len(commands) != 1 || commands[0].ID != id || commands[0].Kind != wire.CommandMeasure {
+			t.Fatalf("commands %v", commands)
+		}
+		if again, same := f.Ask(laptop.ID); again != id || same != done {
+			t.Error("a question that stands is asked twice")
+		}
+		// What was measured before the question does not answer it.
+		if _, err := f.submit(t, old); err != nil {
+			t.Fatal(err)
+		}
+		if closed(done) {
+			t.Error("answered by older Evidence")
+		}
+		f.attest(t)
+		if !closed(done) {
+			t.Error("not answered")
+		}
+		if left := f.poll(time.Second); left != nil {
+			t.Errorf("an answered question is asked again: %v", left)
+		}
+	})
+}
+
+func TestALostCommandIsSentAgainButNotInALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		f.Ask(laptop.ID)
+		begin := time.Now()
+		if len(f.poll(wire.PollLife)) != 1 || time.Since(begin) != 0 {
+			t.Error("not sent at once")
+		}
+		if len(f.poll(wire.PollLife)) != 1 || time.Since(begin) != redeliverAfter {
+			t.Errorf("sent again after %v", time.Since(begin))
+		}
+	})
+}
+
+func TestAnIdlePollEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		begin := time.Now()
+		if f.poll(wire.PollLife) != nil || time.Since(begin) != wire.PollLife {
+			t.Errorf("ended after %v", time.Since(begin))
+		}
+	})
+}
+
+func TestACommandForAnotherDeviceDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		f.Ask(other.ID)
+		if got := f.poll(time.Second); got != nil {
+			t.Errorf("got %v", got)
+		}
+	})
+}

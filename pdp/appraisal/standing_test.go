@@ -1,0 +1,321 @@
+package appraisal
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/store"
+)
+
+// running starts the timers and stops them at the test's end.
+func (f *fixture) running(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	return func() { cancel(); <-done }
+}
+
+func TestStandingByTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		defer f.running(t)()
+		f.wants(t, wire.StandingUnknown)
+		release := f.Connected(laptop.ID)
+		f.attest(t)
+		f.wants(t, wire.StandingFresh)
+		issued := time.Now()
+		if got := f.Standing(laptop.ID); !got.ChangesAt.Equal(issued.Add(15 * time.Minute)) {
+			t.Errorf("changes at %v", got.ChangesAt)
+		}
+		synctest.Wait()
+		notices, revision := f.notices(), f.Standing(laptop.ID).Revision
+
+		time.Sleep(3 * time.Minute)
+		release()
+		release() // twice is once
+		f.wants(t, wire.StandingFresh)
+		if got := f.Standing(laptop.ID); !got.ChangesAt.Equal(time.Now().Add(time.Minute)) {
+			t.Errorf("changes at %v", got.ChangesAt)
+		}
+		time.Sleep(time.Minute - time.Millisecond)
+		f.wants(t, wire.StandingFresh)
+		if f.notices() != notices {
+			t.Error("told too early")
+		}
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		f.wants(t, wire.StandingSilent)
+		if f.notices() != notices+1 || f.Standing(laptop.ID).Revision != revision+1 {
+			t.Errorf("silence was told %d times", f.notices()-notices)
+		}
+
+		release = f.Connected(laptop.ID)
+		f.wants(t, wire.StandingFresh)
+		if f.notices() != notices+2 {
+			t.Error("the return was not told")
+		}
+		time.Sleep(time.Until(issued.Add(15 * time.Minute)))
+		synctest.Wait()
+		f.wants(t, wire.StandingStale)
+		if f.notices() != notices+3 {
+			t.Error("staleness was not told")
+		}
+		release()
+		f.attest(t)
+		f.wants(t, wire.StandingFresh)
+	})
+}
+
+func TestSilenceDoesNotNeedTheTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		f.attest(t)
+		time.Sleep(time.Minute)
+		f.wants(t, wire.StandingSilent)
+		time.Sleep(14 * time.Minute)
+		f.wants(t, wire.StandingStale)
+	})
+}
+
+func TestTheLastPollCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		f.attest(t)
+		first, second := f.Connected(laptop.ID), f.Connected(laptop.ID)
+		first()
+		time.Sleep(2 * time.Minute)
+		f.wants(t, wire.StandingFresh)
+		second()
+		time.Sleep(time.Minute)
+		f.wants(t, wire.StandingSilent)
+	})
+}
+
+func TestARestartGivesFreshDevicesAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer func() { f.close(t) }()
+		f.attest(t)
+		time.Sleep(10 * time.Minute)
+		f.wants(t, wire.StandingSilent)
+		f.reopen(t)
+		f.wants(t, wire.StandingFresh)
+		time.Sleep(time.Minute)
+		f.wants(t, wire.StandingSilent)
+		f.reopen(t)
+		time.Sleep(4 * time.Minute)
+		f.wants(t, wire.StandingStale) // a restart makes nothing younger
+		f.reopen(t)
+		f.wants(t, wire.StandingStale)
+	})
+}
+
+func TestRefusedEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer func() { f.close(t) }()
+		release := f.Connected(laptop.ID)
+		defer release()
+		f.attest(t)
+		for name, judge := range map[string]func(Input) wire.AttestationResult{
+			"tampered": forged,
+			"contraindicated": func(Input) wire.AttestationResult {
+				return wire.AttestationResult{Vector: wire.TrustVector{InstanceIdentity: wire.Contraindicated}}
+			},
+			"tampered but affirming": func(in Input) wire.AttestationResult {
+				r := healthy(in)
+				r.Findings = []wire.Finding{{Type: wire.FindingTampered}}
+				return r
+			},
+		} {
+			notices, records := f.notices(), f.audit.count()
+			f.next = judge
+			out := f.attest(t)
+			if out.Accepted {
+				t.Errorf("%s: accepted", name)
+			}
+			f.wants(t, wire.StandingRefused)
+			if f.notices() == notices || f.audit.count() == records {
+				t.Errorf("%s: told nobody or recorded nothing", name)
+			}
+			f.reopen(t)
+			f.wants(t, wire.StandingRefused)
+			var previous *wire.TPMClock
+			f.next = func(in Input) wire.AttestationResult { previous = in.Previous; return healthy(in) }
+			f.attest(t) // compliance recovered gives the device back
+			f.wants(t, wire.StandingFresh)
+			if previous == nil || previous.Clock != 5 {
+				t.Errorf("%s: refused Evidence set the clock: %+v", name, previous)
+			}
+		}
+		if f.Standing(other.ID).Standing != wire.StandingUnknown {
+			t.Error("another device changed")
+		}
+	})
+}
+
+func TestAFallOfCountersIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer func() { f.close(t) }()
+		f.attest(t)
+		f.next = func(in Input) wire.AttestationResult {
+			r := healthy(in)
+			r.Clock.ResetCount = 0
+			if in.Previous.ResetCount > 0 {
+				r.Findings = []wire.Finding{{Type: wire.FindingRolledBack}}
+			}
+			return r
+		}
+		for range 2 {
+			f.reopen(t)
+			if out := f.attest(t); !found(out.Result, wire.FindingRolledBack) {
+				t.Error("the fall became the new normal")
+			}
+		}
+	})
+}
+
+func TestOvertakenEvidenceChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer func() { f.close(t) }()
+		early := f.nonce(t)
+		time.Sleep(time.Second)
+		late := f.nonce(t)
+		if _, err := f.submit(t, late); err != nil {
+			t.Fatal(err)
+		}
+		want := f.Standing(laptop.ID).Result.IssuedAt
+		f.next = func(in Input) wire.AttestationResult {
+			if in.Previous != nil {
+				t.Error("an earlier quote is compared with a later clock")
+			}
+			return wire.AttestationResult{Vector: wire.TrustVector{InstanceIdentity: wire.Affirming}}
+		}
+		if _, err := f.submit(t, early); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got := f.Standing(laptop.ID).Result; !got.IssuedAt.Equal(want) || got.Vector.Hardware != wire.Affirming {
+				t.Errorf("the older result counts: %+v", got)
+			}
+			f.reopen(t)
+		}
+	})
+}
+
+func TestWhatCannotBeKeptIsNotReliedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		f.attest(t)
+		notices := f.notices()
+		f.store.broken = true
+		if _, err := f.submit(t, f.nonce(t)); err == nil {
+			t.Error("accepted without being kept")
+		}
+		f.wants(t, wire.StandingStale)
+		if f.notices() != notices+1 {
+			t.Error("nobody was told")
+		}
+		f.store.broken = false
+		f.attest(t)
+		f.wants(t, wire.StandingFresh)
+	})
+}
+
+func TestAFullAuditLogDoesNotHideAWorseResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		f.attest(t)
+		f.audit.full = true
+		f.next = forged
+		f.attest(t)
+		f.wants(t, wire.StandingRefused)
+	})
+}
+
+func TestOnlyNewsIsRecordedAndTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		release := f.Connected(laptop.ID)
+		defer release()
+		claims := func(state wire.ClaimState) func(in Input) wire.AttestationResult {
+			return func(in Input) wire.AttestationResult {
+				r := healthy(in)
+				r.Claims = []wire.Claim{{ID: wire.ClaimFirewall, State: state, MeasuredAt: in.Now}}
+				return r
+			}
+		}
+		f.next = claims(wire.ClaimPass)
+		f.attest(t)
+		notices, records := f.notices(), f.audit.count()
+		time.Sleep(time.Minute)
+		f.attest(t)
+		if f.notices() != notices || f.audit.count() != records {
+			t.Error("the same again is news")
+		}
+		f.next = claims(wire.ClaimFail)
+		f.attest(t)
+		if f.notices() != notices+1 || f.audit.count() != records+1 {
+			t.Error("a firewall that went off is no news")
+		}
+	})
+}
+
+func TestARetiredDeviceIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		release := f.Connected(laptop.ID)
+		f.attest(t)
+		_, done := f.Ask(laptop.ID)
+		f.Forget(laptop.ID)
+		<-done
+		release()
+		f.wants(t, wire.StandingUnknown)
+		if len(f.devices) != 0 || len(f.queue) != 0 {
+			t.Error("something stays")
+		}
+	})
+}
+
+func TestTheIntervalHasJitterBelowIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		seen := map[int]bool{}
+		for range 50 {
+			n, err := f.nextIn()
+			if err != nil || n < 240 || n > 300 {
+				t.Fatal(n, err)
+			}
+			seen[n] = true
+		}
+		if len(seen) < 5 {
+			t.Error("no jitter")
+		}
+	})
+}
+
+func TestAnUnreadableResultStopsTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		if _, err := f.store.Txn(t.Context(), nil, []store.Op{{Key: store.Key(kind, "moda", laptop.ID), Value: []byte(`{"v":2}`)}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(t.Context(), f.Config); err == nil {
+			t.Error("a newer schema was guessed at")
+		}
+	})
+}
