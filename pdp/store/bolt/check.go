@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // DamagedError says that a file is not a sound store, and where.
@@ -52,4 +56,9 @@ func lockAndCheck(f *os.File, how int, wait time.Duration) (Report, error) {
 		damaged.Path = f.Name()
 	}
 	return report, err
+}
+
+// Reason returns what to tell the administrator.
+func (e *DamagedError) Reason() wire.Reason {
+	return reason.New(reason.StoreDamaged, "file", e.Path, "page", strconv.FormatUint(e.Page, 10), "why", e.Why)
 }
