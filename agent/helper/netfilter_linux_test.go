@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -209,7 +210,7 @@ func TestAChangeIsToldAtOnce(t *testing.T) {
 }
 
 func BenchmarkRuleset(b *testing.B) {
-	n := (&netfilter{})
+	n := &netfilter{sys: os.DirFS("/sys")}
 	for b.Loop() {
 		if _, err := n.Ruleset(); err != nil {
 			b.Fatal(err)

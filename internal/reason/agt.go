@@ -14,6 +14,7 @@ const (
 	PDPRefused         = "ZT-AGT-014"
 	PDPAnswerOdd       = "ZT-AGT-015"
 	PDPBusy            = "ZT-AGT-016"
+	PDPCertificateOld  = "ZT-AGT-017"
 	TPMNotFound        = "ZT-AGT-020"
 	TPMBusy            = "ZT-AGT-021"
 	TPMReplaced        = "ZT-AGT-022"
