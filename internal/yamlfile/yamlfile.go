@@ -48,6 +48,12 @@ func Load(file string, v any) error {
 	if err != nil {
 		return &Error{File: file, Err: err}
 	}
+	return Decode(file, raw, v)
+}
+
+// Decode is Load for a document that is already in memory; file names it in
+// errors.
+func Decode(file string, raw []byte, v any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(raw), yaml.DisallowUnknownField())
 	if err := decoder.Decode(v); err != nil && !errors.Is(err, io.EOF) {
 		return &Error{File: file, Err: errors.New(yaml.FormatError(err, false, true))}
