@@ -1,0 +1,52 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// server makes a handler and the request that the load sends to it; stop ends
+// what stands behind the handler.
+type server func(ctx context.Context, dir string) (handler http.Handler, request string, stop func() error, err error)
+
+// servers are what this program becomes when it is started by their name.
+var servers = map[string]server{
+	"serve-floor":    floor,
+	"serve-decision": knownSession,
+}
+
+// floor is what every answer costs at the least: net/http, answering 200.
+func floor(context.Context, string) (http.Handler, string, func() error, error) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	return handler, "GET / HTTP/1.1\r\nHost: floor.test\r\n\r\n", func() error { return nil }, nil
+}
+
+// serve answers on a free port, which it prints with the request to send,
+// until it is told to stop.
+func serve(name, dir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	handler, request, end, err := servers[name](ctx, dir)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\n%q\n", listener.Addr(), request)
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { _ = s.Close() })
+	if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return end()
+}
