@@ -45,4 +45,8 @@ const (
 	KeyReturnCodeWrong      = "ZT-KEY-053"
 	KeyConfirmationRefused  = "ZT-KEY-054"
 	KeyConfirmationReplayed = "ZT-KEY-055"
+
+	// What the pages themselves have to say.
+	KeyCodeOnly        = "ZT-KEY-060"
+	KeyCheckUnanswered = "ZT-AGT-003" // the agent's, shown by the denial page
 )
