@@ -98,30 +98,32 @@ func (c *Client) Attest(ctx context.Context, measure Measure) (wire.AttestAnswer
 	var answer wire.AttestAnswer
 	var err error
 	for range nonceTries {
-		if answer, err = c.attestOnce(ctx, measure); !wantsNewNonce(err) {
+		var measured bool
+		answer, measured, err = c.attestOnce(ctx, measure)
+		if !wantsNewNonce(err) && !(measured && connectionLost(err)) {
 			break
 		}
 	}
 	return answer, err
 }
 
-func (c *Client) attestOnce(ctx context.Context, measure Measure) (wire.AttestAnswer, error) {
+// attestOnce is one exchange; measured says that it came as far as Evidence.
+func (c *Client) attestOnce(ctx context.Context, measure Measure) (answer wire.AttestAnswer, measured bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, min(wire.NonceLife, 2*requestTime))
 	defer cancel()
 	var asked wire.NonceAnswer
 	if err := c.caller.call(ctx, c.channel, http.MethodPost, "/v1/attest/nonce", struct{}{}, &asked); err != nil {
-		return wire.AttestAnswer{}, err
+		return answer, false, err
 	}
 	if len(asked.Nonce) != wire.NonceSize || asked.Ticket == "" {
-		return wire.AttestAnswer{}, odd("a nonce of %d bytes", len(asked.Nonce))
+		return answer, false, odd("a nonce of %d bytes", len(asked.Nonce))
 	}
 	evidence, err := measure([wire.NonceSize]byte(asked.Nonce))
 	if err != nil {
-		return wire.AttestAnswer{}, err
+		return answer, false, err
 	}
-	var answer wire.AttestAnswer
 	err = c.caller.call(ctx, c.channel, http.MethodPost, "/v1/attest", wire.AttestRequest{Ticket: asked.Ticket, Evidence: evidence}, &answer)
-	return answer, err
+	return answer, true, err
 }
 
 // Confirm tells the PDP that a browser on this laptop holds a ceremony's nonce.

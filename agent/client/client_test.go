@@ -152,7 +152,7 @@ func TestRefusalsHaveTheirReasons(t *testing.T) {
 		p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, c.status, reason.New(c.given)) })
 		_, err := newClient(t, p, ca.certificate).Attest(t.Context(), measured)
 		var e *Error
-		if !errors.As(err, &e) || e.Reason.Code != c.want || e.Given != c.given {
+		if !errors.As(err, &e) || e.why.Code != c.want || e.Given != c.given {
 			t.Errorf("%s: %v", c.given, err)
 		}
 	}

@@ -14,15 +14,18 @@ import (
 
 // Error is a failure with the reason that a person is told.
 type Error struct {
-	Reason wire.Reason
+	why wire.Reason
 	// Given is the PDP's own code, if it gave one.
 	Given string
 	cause error
 }
 
+// Reason returns what a person is told.
+func (e *Error) Reason() wire.Reason { return e.why }
+
 // Error implements error.
 func (e *Error) Error() string {
-	text := "client: " + e.Reason.Code
+	text := "client: " + e.why.Code
 	if e.Given != "" {
 		text += " (" + e.Given + ")"
 	}
@@ -37,7 +40,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // odd reports an answer that breaks the protocol.
 func odd(format string, args ...any) error {
-	return &Error{Reason: reason.New(reason.PDPAnswerOdd), cause: fmt.Errorf(format, args...)}
+	return &Error{why: reason.New(reason.PDPAnswerOdd), cause: fmt.Errorf(format, args...)}
 }
 
 // signingError is the TPM's failure to sign a handshake. It stays an error of
@@ -55,16 +58,16 @@ func (c *caller) transportError(err error) error {
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
 		if c.clock().Before(invalid.Cert.NotBefore) {
-			return &Error{Reason: reason.New(reason.AgentClockWrong), cause: err}
+			return &Error{why: reason.New(reason.AgentClockWrong), cause: err}
 		}
-		return &Error{Reason: reason.New(reason.PDPCertificateOld, "address", c.address), cause: err}
+		return &Error{why: reason.New(reason.PDPCertificateOld, "address", c.address), cause: err}
 	}
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
 	if errors.As(err, &invalid) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.Is(err, errNotPinned) {
-		return &Error{Reason: reason.New(reason.PDPWrongCA, "address", c.address), cause: err}
+		return &Error{why: reason.New(reason.PDPWrongCA, "address", c.address), cause: err}
 	}
-	return &Error{Reason: reason.New(reason.PDPUnreachable, "address", c.address), cause: err}
+	return &Error{why: reason.New(reason.PDPUnreachable, "address", c.address), cause: err}
 }
 
 var codeShape = regexp.MustCompile(`^ZT-[A-Z]{3}-[0-9]{3}$`)
@@ -78,11 +81,11 @@ func refusal(status int, d problem.Document) error {
 	e := &Error{Given: given, cause: fmt.Errorf("status %d", status)}
 	switch {
 	case given == reason.DeviceUnknown || given == reason.DeviceWaiting || given == reason.DeviceRetired:
-		e.Reason = reason.New(reason.AgentDeviceUnknown, "code_given", given)
+		e.why = reason.New(reason.AgentDeviceUnknown, "code_given", given)
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
-		e.Reason = reason.New(reason.PDPBusy)
+		e.why = reason.New(reason.PDPBusy)
 	default:
-		e.Reason = reason.New(reason.PDPRefused, "code_given", given)
+		e.why = reason.New(reason.PDPRefused, "code_given", given)
 	}
 	return e
 }
@@ -99,4 +102,10 @@ func wantsNewNonce(err error) bool {
 		return true
 	}
 	return false
+}
+
+// connectionLost tells that the connection broke under way.
+func connectionLost(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.why.Code == reason.PDPUnreachable
 }

@@ -175,7 +175,7 @@ func reasonOf(t testing.TB, err error) string {
 	if !errors.As(err, &e) {
 		t.Fatalf("%T %v carries no reason", err, err)
 	}
-	return e.Reason.Code
+	return e.why.Code
 }
 
 func writeRaw(w http.ResponseWriter, contentType string, status int, body string) {

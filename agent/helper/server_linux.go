@@ -4,17 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/strictjson"
+	"github.com/menshen-zt/menshen/internal/unixsocket"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -28,63 +26,14 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// ErrUnsafeDirectory: others could put a socket in the helper's place.
-var ErrUnsafeDirectory = errors.New("helper: the socket's directory is writable by others")
-
 // Run answers questions until ctx ends. It needs CAP_NET_ADMIN to read the
 // packet filter, and CAP_CHOWN to give the socket to the agent's user.
 func Run(ctx context.Context, c Config) error {
-	listener, err := listen(c)
+	listener, err := unixsocket.Listen(c.Socket, 0o600, c.AgentUID)
 	if err != nil {
-		return err
+		return fmt.Errorf("helper: %w", err)
 	}
 	return newServer(c, &netfilter{sys: os.DirFS("/sys")}).serve(ctx, listener)
-}
-
-func listen(c Config) (net.Listener, error) {
-	dir := filepath.Dir(c.Socket)
-	if err := os.MkdirAll(dir, 0o711); err != nil { // #nosec G301 -- the agent must pass through; the socket itself is private
-		return nil, fmt.Errorf("helper: %w", err)
-	}
-	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("helper: %w", err)
-	} else if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %04o", ErrUnsafeDirectory, dir, info.Mode().Perm())
-	}
-	if err := removeStale(c.Socket); err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("unix", c.Socket)
-	if err != nil {
-		return nil, fmt.Errorf("helper: %w", err)
-	}
-	// Mode before owner: afterwards it is another user's file.
-	if err := errors.Join(os.Chmod(c.Socket, 0o600), os.Chown(c.Socket, c.AgentUID, -1)); err != nil {
-		return nil, errors.Join(fmt.Errorf("helper: %w", err), listener.Close())
-	}
-	return listener, nil
-}
-
-// removeStale takes away the socket of a helper that is gone. A living helper,
-// or a file of another kind, stays.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("helper: %w", err)
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("helper: %s is there and is no socket", path)
-	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		return errors.Join(fmt.Errorf("helper: another one answers at %s", path), conn.Close())
-	}
-	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("helper: %w", err)
-	}
-	return nil
 }
 
 // firewallReader reads and watches the packet filter.
@@ -151,7 +100,7 @@ func (s *server) handle(ctx context.Context, conn net.Conn) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	defer func() { _ = conn.Close() }()
-	uid, err := peerUID(conn)
+	uid, err := unixsocket.PeerUID(conn)
 	if err != nil || (uid != 0 && int(uid) != s.config.AgentUID) {
 		s.logger.Warn("a stranger asked", "uid", uid, "error", err)
 		return // no word to strangers

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/menshen-zt/menshen/internal/unixsocket"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -99,7 +100,7 @@ func start(t *testing.T, filter *fakeFilter) running {
 	}
 	r := running{socket: filepath.Join(dir, "helper.sock"), log: &syncBuffer{}, filter: filter}
 	c := Config{Socket: r.socket, AgentUID: agentUID, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
-	listener, err := listen(c)
+	listener, err := unixsocket.Listen(c.Socket, 0o600, c.AgentUID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,44 +288,6 @@ func TestAWatcherThatHangsUpFreesItsPlace(t *testing.T) {
 		}
 		_ = conn.Close()
 		time.Sleep(time.Millisecond) // the helper sees the end of the connection
-	}
-}
-
-func TestTheSocketsPlace(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the helper runs as root")
-	}
-	dir := t.TempDir()
-	c := Config{Socket: filepath.Join(dir, "h.sock"), AgentUID: agentUID}
-	first, err := listen(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(c.Socket)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	if _, err := listen(c); err == nil || !strings.Contains(err.Error(), "another one answers") {
-		t.Errorf("a second helper: %v", err)
-	}
-	first.(*net.UnixListener).SetUnlinkOnClose(false)
-	_ = first.Close()
-	again, err := listen(c)
-	if err != nil {
-		t.Fatalf("after a crash: %v", err)
-	}
-	_ = again.Close()
-	if err := os.WriteFile(c.Socket, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := listen(c); err == nil {
-		t.Error("a file was taken away")
-	}
-	if err := os.Chmod(dir, 0o777); err != nil { // #nosec G302 -- to be refused
-		t.Fatal(err)
-	}
-	if _, err := listen(Config{Socket: filepath.Join(dir, "i.sock"), AgentUID: agentUID}); !errors.Is(err, ErrUnsafeDirectory) {
-		t.Errorf("%v", err)
 	}
 }
 
