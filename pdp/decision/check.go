@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,28 +16,30 @@ import (
 const (
 	// checkEvery is how soon a session may ask for another measurement.
 	checkEvery = 5 * time.Second
-	// checkPatience is how long the agent has to answer (pages 3).
+	// checkPatience is how long the agent has to answer (pages: rule 3).
 	checkPatience = 60 * time.Second
 	// checkKept is how long a check's outcome can be asked for.
 	checkKept = 2 * time.Minute
 	// maxChecks bounds the checks under way.
 	maxChecks = 4096
-	// limitCheck bounds the body: a return path and little else.
-	limitCheck = 2 * wire.MaxReturnPath
+	// limitCheck bounds the body, which says nothing.
+	limitCheck = 256
+
+	checkPath = "/.menshen/check"
 )
 
-// check is one measurement that a person asked for. What it was asked about
-// does not change; the answer does, under mu.
+// check is one measurement that a person asked for. The upper part does not
+// change; the lower does, under mu.
 type check struct {
+	id       string
 	request  wire.AccessRequest
 	device   string
-	command  string
-	path     string
 	done     <-chan struct{}
-	deadline time.Time
-
-	mu     sync.Mutex
-	answer wire.CheckAnswer
+	asked    time.Time
+	mu       sync.Mutex
+	stage    wire.CheckStage
+	outcome  wire.Access
+	overtime bool
 }
 
 // checks are the checks under way, one a session.
@@ -45,14 +48,11 @@ type checks struct {
 	bySession map[[sha256.Size]byte]*check
 }
 
-func (s *Server) check(w http.ResponseWriter, r *http.Request, q *question) {
-	if r.Method == http.MethodGet {
-		s.checkState(w, r, q)
-		return
-	}
-	// The header makes another site's script ask first (a preflight, which is
-	// never granted); its forms cannot set it at all.
-	if !ownOrigin(r.Header, q.Portal) || r.Header.Get(wire.CheckHeader) != "1" {
+// startCheck asks the session's laptop to measure now. Browsers put Origin or
+// Sec-Fetch-Site on every POST, and another site's script may not even send
+// this content type without a preflight, which is never granted.
+func (s *Server) startCheck(w http.ResponseWriter, r *http.Request, q *question) {
+	if !ownOrigin(r.Header, q.Portal) {
 		problem.Write(w, r, http.StatusForbidden, reason.New(reason.CrossSite))
 		return
 	}
@@ -60,44 +60,49 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, q *question) {
 	if !problem.ReadJSON(w, r, limitCheck, &body) {
 		return
 	}
-	request := q.AccessRequest
-	request.Navigation = false
-	request.Action = action(http.MethodPost, false)
-	if body.Action == wire.ActionRead {
-		request.Action = wire.ActionRead
-	}
+	request := s.lastRefused(q)
 	device, ok := s.Sessions.Admitted(request)
 	if !ok {
-		w.Header().Set("WWW-Authenticate", challenge)
-		problem.Write(w, r, http.StatusUnauthorized, reason.New(reason.SessionNone), problem.WithSignIn(q.Portal.Origin+startPath(body.Continue)))
+		s.signInAgain(w, r, q, reason.New(reason.SessionNone))
 		return
 	}
-	c, wait := s.checks.begin(request, s.Clock(), func() *check {
-		command, done := s.Devices.Ask(device)
-		return &check{request: request, device: device, command: command, path: returnPath(body.Continue), done: done}
+	c, wait := s.checks.begin(request, s.Clock(), func(c *check) {
+		c.device = device
+		c.id, c.done = s.Devices.Ask(device)
 	})
 	if c == nil {
-		w.Header().Set("Retry-After", seconds(wait))
-		problem.Write(w, r, http.StatusTooManyRequests, reason.New(reason.CheckTooSoon, "seconds", seconds(wait)))
+		seconds := strconv.Itoa(int((wait + time.Second - 1) / time.Second))
+		w.Header().Set("Retry-After", seconds)
+		problem.Write(w, r, http.StatusTooManyRequests, reason.New(reason.CheckTooSoon, "seconds", seconds))
 		return
 	}
-	problem.WriteJSON(w, r, s.progress(r, c))
+	problem.WriteJSON(w, r, wire.CheckAnswer{ID: c.id, Stage: wire.CheckSent})
 }
 
-func seconds(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
+// lastRefused is what the session asks to have decided again: writing, if that
+// was refused, else reading.
+func (s *Server) lastRefused(q *question) wire.AccessRequest {
+	request := q.AccessRequest
+	request.Navigation, request.Action = false, wire.ActionWrite
+	if last, known := s.Sessions.Peek(request); !known || last.Outcome != wire.AccessRefused {
+		request.Action = wire.ActionRead
+	}
+	return request
+}
 
-// begin starts a check unless this session or all together have asked too much.
-func (k *checks) begin(request wire.AccessRequest, now time.Time, ask func() *check) (*check, time.Duration) {
+// begin starts a check unless this session, or all together, have asked too
+// much; then it says how long to wait.
+func (k *checks) begin(request wire.AccessRequest, now time.Time, ask func(*check)) (*check, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if last := k.bySession[request.CookieHash]; last != nil {
-		if wait := last.answer.SentAt.Add(checkEvery).Sub(now); wait > 0 {
+		if wait := last.asked.Add(checkEvery).Sub(now); wait > 0 {
 			return nil, wait
 		}
 	}
 	if len(k.bySession) >= maxChecks {
 		for key, c := range k.bySession {
-			if now.Sub(c.answer.SentAt) >= checkKept {
+			if now.Sub(c.asked) >= checkKept {
 				delete(k.bySession, key)
 			}
 		}
@@ -105,76 +110,73 @@ func (k *checks) begin(request wire.AccessRequest, now time.Time, ask func() *ch
 			return nil, checkEvery
 		}
 	}
-	c := ask()
-	c.deadline = now.Add(checkPatience)
-	c.answer = wire.CheckAnswer{ID: c.command, Stage: wire.CheckSent, SentAt: now.UTC()}
+	c := &check{request: request, asked: now, stage: wire.CheckSent}
+	ask(c)
 	k.bySession[request.CookieHash] = c
 	return c, 0
 }
 
-func (k *checks) find(cookie [sha256.Size]byte, id string, now time.Time) *check {
+// find returns the session's check of this id while it can be asked for.
+func (k *checks) find(q *question, id string, now time.Time) *check {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	c := k.bySession[cookie]
-	if c == nil || id == "" || c.answer.ID != id {
+	c := k.bySession[q.CookieHash]
+	if c == nil || id == "" || c.id != id || c.request.Portal.ID != q.Portal.ID {
 		return nil
 	}
-	if now.Sub(c.answer.SentAt) >= checkKept {
-		delete(k.bySession, cookie)
+	if now.Sub(c.asked) >= checkKept {
+		delete(k.bySession, q.CookieHash)
 		return nil
 	}
 	return c
 }
 
-func (s *Server) checkState(w http.ResponseWriter, r *http.Request, q *question) {
-	c := s.checks.find(q.CookieHash, r.URL.Query().Get("id"), s.Clock())
-	if c == nil || c.request.Portal.ID != q.Portal.ID {
+// followCheck tells how far a check has come, and decides once the Evidence is
+// there.
+func (s *Server) followCheck(w http.ResponseWriter, r *http.Request, q *question) {
+	c := s.checks.find(q, strings.TrimPrefix(r.URL.Path, checkPath+"/"), s.Clock())
+	if c == nil {
 		problem.Write(w, r, http.StatusNotFound, reason.New(reason.CheckUnknown))
 		return
 	}
-	problem.WriteJSON(w, r, s.progress(r, c))
-}
-
-// progress says how far c has come, and decides once the Evidence is there.
-func (s *Server) progress(r *http.Request, c *check) wire.CheckAnswer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := s.Clock().UTC()
-	switch c.answer.Stage {
-	case wire.CheckSent, wire.CheckMeasuring:
-		select {
-		case <-c.done:
-			c.answer.Stage, c.answer.AppraisedAt = wire.CheckDeciding, now
-		default:
-			s.await(c, now)
-		}
+	s.advance(r, c)
+	switch {
+	case c.overtime:
+		problem.Write(w, r, http.StatusGatewayTimeout, reason.New(reason.AgentDidNotAnswer))
+	case c.stage == wire.CheckResult && c.outcome.Outcome == wire.AccessSignIn:
+		s.signInAgain(w, r, q, c.outcome.Reason)
+	default:
+		problem.WriteJSON(w, r, wire.CheckAnswer{ID: c.id, Stage: c.stage, Allowed: c.outcome.Outcome == wire.AccessGranted,
+			Code: c.outcome.Reason.Code, Decision: decisionID(&c.outcome)})
+	}
+}
+
+// advance moves c on by what has happened. c.mu is held.
+func (s *Server) advance(r *http.Request, c *check) {
+	switch c.stage {
 	case wire.CheckDeciding:
 		// Whoever is told of the Evidence first: it counts now.
 		s.Sessions.DeviceChanged(c.device)
-		s.conclude(c, s.Sessions.Authorize(r.Context(), c.request))
+		c.outcome = s.Sessions.Authorize(r.Context(), c.request)
+		c.stage = wire.CheckResult
+	case wire.CheckSent, wire.CheckMeasuring:
+		select {
+		case <-c.done:
+			c.stage = wire.CheckDeciding
+			return
+		default:
+		}
+		c.overtime = s.Clock().Sub(c.asked) >= checkPatience
+		if c.stage == wire.CheckSent && s.Taken != nil && s.Taken(c.device, c.id) {
+			c.stage = wire.CheckMeasuring
+		}
 	}
-	return c.answer
 }
 
-// await looks whether the agent has taken the question, or will not any more.
-func (s *Server) await(c *check, now time.Time) {
-	switch {
-	case !now.Before(c.deadline):
-		c.answer.Stage, c.answer.Code = wire.CheckNoAnswer, reason.AgentDidNotAnswer
-	case c.answer.Stage == wire.CheckSent && s.Taken != nil && s.Taken(c.device, c.command):
-		c.answer.Stage, c.answer.TakenAt = wire.CheckMeasuring, now
-	}
-}
-
-func (s *Server) conclude(c *check, a wire.Access) {
-	c.answer.DecidedAt = s.Clock().UTC()
-	c.answer.Decision, c.answer.Code = decisionID(&a), a.Reason.Code
-	switch a.Outcome {
-	case wire.AccessGranted:
-		c.answer.Stage, c.answer.Continue = wire.CheckAllowed, c.path
-	case wire.AccessSignIn:
-		c.answer.Stage, c.answer.Continue = wire.CheckSignIn, startPath(c.path)
-	default:
-		c.answer.Stage = wire.CheckDenied
-	}
+// signInAgain tells a script that its session has ended.
+func (s *Server) signInAgain(w http.ResponseWriter, r *http.Request, q *question, why wire.Reason) {
+	w.Header().Set("WWW-Authenticate", challenge)
+	problem.Write(w, r, http.StatusUnauthorized, why, problem.WithSignIn(signInAddress(r, q)))
 }

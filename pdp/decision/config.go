@@ -84,6 +84,7 @@ type Server struct {
 	Config
 	portals portals
 	checks  checks
+	routes  map[string]route
 	assets  http.Handler
 	// complained is when an unknown proxy was last logged.
 	complained atomic.Int64
@@ -99,6 +100,7 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("decision: the sign-in page must have an https address")
 	}
 	s := &Server{Config: c, assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets())}
+	s.routes = s.table()
 	s.portals.source = c.Portals
 	s.checks.bySession = map[[sha256.Size]byte]*check{}
 	return s, nil

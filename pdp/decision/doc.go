@@ -9,6 +9,7 @@
 //	/.menshen/callback    ends one: code and pre-session cookie become a session
 //	/.menshen/check       asks the laptop to measure now, and decides again
 //	/.menshen/sign-out    ends the session
+//	/.menshen/signed-out  says so
 //	/.menshen/assets/     what the pages need
 //
 // A proxy proves which portal it stands for by a bearer secret; nothing else

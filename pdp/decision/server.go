@@ -52,50 +52,48 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) *wire.Port
 // challenge is what RFC 9110, 11.6.1, wants in a 401; no browser acts on it.
 const challenge = "Menshen"
 
+// route is one address under /.menshen/.
+type route struct {
+	method string
+	answer func(http.ResponseWriter, *http.Request, *question)
+}
+
+func (s *Server) table() map[string]route {
+	return map[string]route{
+		"/.menshen/challenge":  {http.MethodGet, s.challenge},
+		"/.menshen/denied":     {http.MethodGet, s.denied},
+		"/.menshen/start":      {http.MethodGet, s.start},
+		"/.menshen/callback":   {http.MethodGet, s.callback},
+		"/.menshen/sign-out":   {http.MethodPost, s.signOut},
+		"/.menshen/signed-out": {http.MethodGet, s.signedOut},
+		checkPath:              {http.MethodPost, s.startCheck},
+	}
+}
+
 // onHost answers what lies under /.menshen/ on the portal's host.
 func (s *Server) onHost(w http.ResponseWriter, r *http.Request, q *question) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	path := r.URL.Path
-	var allow string
-	switch path {
-	case "/.menshen/challenge", "/.menshen/denied", "/.menshen/start", "/.menshen/callback", "/.menshen/signed-out":
-		allow = "GET, HEAD"
-	case "/.menshen/sign-out":
-		allow = "POST"
-	case "/.menshen/check":
-		allow = "GET, POST"
+	to, ok := s.routes[r.URL.Path]
+	switch {
+	case ok:
+	case strings.HasPrefix(r.URL.Path, "/.menshen/assets/"):
+		s.assets.ServeHTTP(w, r)
+		return
+	case strings.HasPrefix(r.URL.Path, checkPath+"/"):
+		to = route{http.MethodGet, s.followCheck}
 	default:
-		if strings.HasPrefix(path, "/.menshen/assets/") {
-			s.assets.ServeHTTP(w, r)
-			return
-		}
 		problem.Write(w, r, http.StatusNotFound, reason.New(reason.NotFound))
 		return
 	}
-	if !strings.Contains(allow, r.Method) {
-		h.Set("Allow", allow)
+	if r.Method != to.method && (r.Method != http.MethodHead || to.method != http.MethodGet) {
+		h.Set("Allow", to.method)
 		problem.Write(w, r, http.StatusMethodNotAllowed, reason.New(reason.WrongMethod))
 		return
 	}
-	switch path {
-	case "/.menshen/challenge":
-		s.challenge(w, r, q)
-	case "/.menshen/denied":
-		s.denied(w, r, q)
-	case "/.menshen/start":
-		s.start(w, r, q)
-	case "/.menshen/callback":
-		s.callback(w, r, q)
-	case "/.menshen/sign-out":
-		s.signOut(w, r, q)
-	case "/.menshen/signed-out":
-		s.Pages.SignedOut(w, r, *q.Portal, startPath("/"))
-	case "/.menshen/check":
-		s.check(w, r, q)
-	}
+	to.answer(w, r, q)
 }
 
 // goTo sends the browser on by GET. The address stands as it is: cleaning it

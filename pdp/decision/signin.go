@@ -31,12 +31,11 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) 
 	case q.document:
 		s.Pages.Fault(w, r, http.StatusUnauthorized, reason.New(reason.FormNotSent), startPath(pageOf(r, q)))
 	default:
-		w.Header().Set("WWW-Authenticate", challenge)
 		why := a.Reason
 		if a.Outcome == wire.AccessGranted {
 			why = reason.New(reason.SessionNone) // signed in meanwhile; the script may ask again
 		}
-		problem.Write(w, r, http.StatusUnauthorized, why, problem.WithSignIn(signInAddress(r, q)))
+		s.signInAgain(w, r, q, why)
 	}
 }
 
@@ -147,6 +146,10 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, q *question) {
 		return
 	}
 	goTo(w, "/.menshen/signed-out")
+}
+
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, q *question) {
+	s.Pages.SignedOut(w, r, *q.Portal, startPath("/"))
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, q *question, what string, err error) {
