@@ -33,7 +33,7 @@ func TLSConfig(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error))
 		MinVersion:             tls.VersionTLS13,
 		ClientAuth:             tls.RequireAnyClientCert,
 		SessionTicketsDisabled: true,
-		NextProtos:             []string{"h2", "http/1.1"},
+		NextProtos:             []string{"http/1.1"},
 		VerifyConnection:       verifyConnection,
 	}
 }
@@ -60,6 +60,9 @@ func verifyConnection(state tls.ConnectionState) error {
 
 // Server returns the agents' port's server: handler, TLS and time bounds.
 func (a *API) Server(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *http.Server {
+	// HTTP/1.1 alone: the agent asks one thing at a time on a connection.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler:           a,
 		TLSConfig:         TLSConfig(certificate),
@@ -68,7 +71,7 @@ func (a *API) Server(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, e
 		WriteTimeout:      wire.PollLife + 20*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 8},
+		Protocols:         protocols,
 		// Handshake errors of strangers are debug information.
 		ErrorLog: slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug),
 	}
