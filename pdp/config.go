@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/internal/yamlfile"
 )
 
@@ -107,6 +109,8 @@ type PluginsConfig struct {
 type PluginConfig struct {
 	Name   string `yaml:"name"`
 	SHA256 string `yaml:"sha256"`
+	// Cluster is the group of plugins whose verdicts are correlated with it.
+	Cluster wire.Cluster `yaml:"cluster"`
 	// UID is the user that the plugin runs as, where the PDP may choose.
 	UID      uint32            `yaml:"uid"`
 	Deadline yamlfile.Duration `yaml:"deadline"`
@@ -195,6 +199,8 @@ func (c *Config) checkTimes(wrong func(path, problem string, args ...any)) {
 	within("$.trust.refresh", c.Trust.Refresh, time.Second, 5*time.Minute)
 }
 
+var clusters = [...]wire.Cluster{wire.ClusterNetwork, wire.ClusterDevice, wire.ClusterTime, wire.ClusterBehaviour, wire.ClusterPosture}
+
 func (c *Config) checkPlugins(wrong func(path, problem string, args ...any)) {
 	seen := map[string]bool{}
 	for i, p := range c.Plugins.Run {
@@ -206,6 +212,9 @@ func (c *Config) checkPlugins(wrong func(path, problem string, args ...any)) {
 			wrong(at+".name", "%s is listed twice", p.Name)
 		}
 		seen[p.Name] = true
+		if !slices.Contains(clusters[:], p.Cluster) {
+			wrong(at+".cluster", "must be one of %v", clusters)
+		}
 		if sum, err := hex.DecodeString(p.SHA256); err != nil || len(sum) != 32 {
 			wrong(at+".sha256", "the program's SHA-256 in hexadecimal is needed")
 		}

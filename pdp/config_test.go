@@ -45,6 +45,7 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 		"relative data":     {strings.Replace(good, "/var/lib", "var/lib", 1), "line 1: data"},
 		"no agents' names":  {strings.Replace(good, "[pdp.example.gov.tw]", "[]", 1), "line 7: agents.names"},
 		"interval of years": {good + "attestation:\n  interval: 9000h\n", "line 9: attestation.interval"},
+		"plugin astray":     {good + "plugins:\n  run:\n    - name: x\n      cluster: moon\n", "line 11: plugins.run[0].cluster"},
 		"plugin unchecked":  {good + "plugins:\n  run:\n    - name: x\n", "line 10: plugins.run[0].sha256"},
 		"plugin elsewhere":  {good + "plugins:\n  run:\n    - name: ../x\n      sha256: " + strings.Repeat("ab", 32) + "\n", "line 10: plugins.run[0].name"},
 		"no reserve":        {good + "audit:\n  reserve_mib: 0\n", "line 9: audit.reserve_mib"},

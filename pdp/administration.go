@@ -1,0 +1,92 @@
+package pdp
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/pdp/admin/client"
+	"github.com/menshen-zt/menshen/pdp/audit"
+	"github.com/menshen-zt/menshen/pdp/policy"
+	"github.com/menshen-zt/menshen/pdp/session"
+)
+
+// What administration sees of parts that do not know it.
+
+type adminSessions struct{ *session.Manager }
+
+// Sessions implements admin.Sessions.
+func (s adminSessions) Sessions(personID string) []client.Session {
+	var all []client.Session
+	for _, i := range s.Manager.Sessions(personID) {
+		all = append(all, client.Session(i))
+	}
+	return all
+}
+
+type adminDecisions struct{ dir string }
+
+// Decision implements admin.Decisions.
+func (d adminDecisions) Decision(_ context.Context, id string) ([]client.Record, error) {
+	entries, err := audit.Find(d.dir, id)
+	if err != nil {
+		return nil, err
+	}
+	var all []client.Record
+	for _, e := range entries {
+		all = append(all, client.RecordOf(e.Sequence, e.Record))
+	}
+	return all, nil
+}
+
+type adminPolicies struct {
+	engine *engine
+	config PolicyConfig
+}
+
+// Policy implements admin.Policies.
+func (p adminPolicies) Policy(context.Context) (client.Policy, error) {
+	files, err := policySource(p.config)
+	if err != nil {
+		return client.Policy{}, err
+	}
+	shown := client.Policy{Version: p.engine.policy.Load().Version(), Files: make(map[string]string, len(files))}
+	for name, text := range maps.All(files) {
+		shown.Files[name] = string(text)
+	}
+	return shown, nil
+}
+
+// CheckPolicy implements admin.Policies.
+func (adminPolicies) CheckPolicy(_ context.Context, files map[string]string) client.PolicyChecked {
+	raw := make(map[string][]byte, len(files))
+	for name, text := range files {
+		raw[name] = []byte(text)
+	}
+	e, err := policy.Load(raw)
+	if err != nil {
+		return client.PolicyChecked{Problem: err.Error()}
+	}
+	return client.PolicyChecked{Version: e.Version()}
+}
+
+// status tells administrators how the PDP is.
+func (p *PDP) status(context.Context) client.Status {
+	s := client.Status{
+		Version: p.version, StartedAt: p.started.UTC(), Healthy: true,
+		Devices: p.appraisal.Counts(), Sessions: len(p.sessions.Sessions("")),
+		Counters: map[string]uint64{
+			"audit_durable_sequence": p.state.log.Durable(),
+			"enrolment_strangers":    p.enrolment.Strangers(),
+			"agents_port_strangers":  p.agents.Strangers(),
+			"plugins_registered":     uint64(len(p.config.Plugins.Run)),
+			"policies":               uint64(p.engine.policy.Load().Policies()),   // #nosec G115 -- a count
+			"uptime_seconds":         uint64(time.Since(p.started) / time.Second), // #nosec G115 -- never negative
+		},
+	}
+	if !p.state.log.Writable() {
+		s.Healthy, s.Problems = false, append(s.Problems, reason.New(reason.AuditClosed))
+	}
+	return s
+}

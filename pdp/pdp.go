@@ -1,0 +1,228 @@
+package pdp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/menshen-zt/menshen/pdp/admin"
+	"github.com/menshen-zt/menshen/pdp/api"
+	"github.com/menshen-zt/menshen/pdp/appraisal"
+	"github.com/menshen-zt/menshen/pdp/ceremony"
+	"github.com/menshen-zt/menshen/pdp/decision"
+	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/enrolment"
+	"github.com/menshen-zt/menshen/pdp/facts"
+	"github.com/menshen-zt/menshen/pdp/seal"
+	"github.com/menshen-zt/menshen/pdp/session"
+	"github.com/menshen-zt/menshen/pdp/store"
+	"github.com/menshen-zt/menshen/pdp/token"
+	"github.com/menshen-zt/menshen/pdp/web"
+)
+
+const signInPath = "/sign-in"
+
+// PDP is the whole policy decision point.
+type PDP struct {
+	config  Config
+	version string
+	logger  *slog.Logger
+	started time.Time
+	state   *state
+
+	names     *directory.Directory
+	appraisal *appraisal.Appraiser
+	enrolment *enrolment.Enroller
+	people    *ceremony.Ceremony
+	engine    *engine
+	situation *situation
+	tokens    *token.Issuer
+	sessions  *session.Manager
+	pages     *web.Site
+	agents    *api.API
+	proxies   *decision.Server
+	admin     *admin.Admin
+}
+
+// score tells an agent its person's score, once there is one.
+func (p *PDP) score(deviceID string) (int, bool) {
+	if p.situation == nil {
+		return 0, false
+	}
+	return p.situation.Score(deviceID)
+}
+
+// New opens the PDP's state and wires its parts. Nothing listens before Run.
+func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p *PDP, err error) {
+	p = &PDP{config: c, version: version, logger: logger, started: time.Now()}
+	if p.state, err = openState(c, logger); err != nil {
+		return nil, err
+	}
+	for _, wire := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAdmin} {
+		if err := wire(ctx); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	p.wireChanges()
+	return p, nil
+}
+
+// Close releases everything that New opened.
+func (p *PDP) Close() error {
+	var all error
+	if p.situation != nil {
+		p.situation.Close()
+	}
+	if p.tokens != nil {
+		all = errors.Join(all, p.tokens.Close())
+	}
+	return errors.Join(all, p.state.Close())
+}
+
+func (p *PDP) wireDevices(ctx context.Context) (err error) {
+	box := seal.New(p.state.ring.Seal)
+	p.names = directory.New(p.state.store, time.Now, rand.Reader)
+	verify, err := newVerify(p.config.Attestation)
+	if err != nil {
+		return err
+	}
+	if p.appraisal, err = appraisal.New(ctx, appraisal.Config{
+		Store: p.state.store, Sealer: box, Verify: verify, Recorder: p.state.log,
+		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "appraisal"),
+		Interval: p.config.Attestation.Interval.Duration, SilentAfter: p.config.Attestation.SilentAfter.Duration,
+		ReturnGrace: p.config.Attestation.SilentAfter.Duration, Score: p.score,
+	}); err != nil {
+		return err
+	}
+	endorser, err := newEndorser(p.config.Attestation)
+	if err != nil {
+		return err
+	}
+	p.enrolment, err = enrolment.New(enrolment.Config{
+		Store: p.state.store, Devices: p.names, Endorser: endorser, Sealer: box, Recorder: p.state.log,
+		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "enrolment"),
+		Authority: p.state.ring.Authority.Fingerprint(), WebOrigin: p.config.Web.Origin,
+	})
+	return err
+}
+
+func (p *PDP) wirePeople(context.Context) (err error) {
+	if p.people, err = newCeremony(p.config, p.state, p.names, p.logger.With("part", "ceremony")); err != nil {
+		return err
+	}
+	if p.pages, err = web.New(web.Config{
+		Origin: p.config.Web.Origin, AgentPort: p.people.AgentPort(), TestAuthenticators: p.people.TestAuthenticators(),
+		Describe: p.people.Describe, Logger: p.logger.With("part", "web"),
+	}); err != nil {
+		return err
+	}
+	p.agents, err = api.New(api.Config{
+		Devices: p.names, Enrolment: p.enrolment, Appraisal: p.appraisal, Confirmer: p.people,
+		Clock: time.Now, Logger: p.logger.With("part", "agents"),
+	})
+	return err
+}
+
+func (p *PDP) wireEngine(ctx context.Context) (err error) {
+	if p.situation, err = newSituation(ctx, p.config, p.state, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
+		return err
+	}
+	p.engine = new(engine)
+	if p.engine.facts, err = facts.New(facts.Config{
+		Directory: p.names, NotFound: func(err error) bool { return errors.Is(err, store.ErrNotFound) },
+		Standing: p.appraisal.Standing, Trust: p.situation.Trust, Clock: time.Now,
+	}); err != nil {
+		return err
+	}
+	set, err := loadPolicy(p.config.Policy)
+	if err != nil {
+		return err
+	}
+	p.engine.policy.Store(set)
+	p.logger.Info("access policy loaded", "version", set.Version(), "policies", set.Policies())
+	return nil
+}
+
+func (p *PDP) wireAccess(ctx context.Context) (err error) {
+	if p.tokens, err = token.New(token.Config{
+		Dir: tokenDir(p.config), Origin: p.config.Web.Origin, Agencies: p.names, Clock: time.Now, Random: rand.Reader,
+	}); err != nil {
+		return err
+	}
+	if err := p.agencyKeys(ctx); err != nil {
+		return err
+	}
+	if p.sessions, err = session.New(ctx, session.Config{
+		Store: p.state.store, Engine: p.engine, Tokens: p.tokens, Recorder: p.state.log,
+		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "session"), Limits: session.DefaultLimits(),
+	}); err != nil {
+		return err
+	}
+	p.proxies, err = decision.New(decision.Config{
+		Sessions: p.sessions, Portals: p.names, Logins: p.people, Sealer: seal.New(p.state.ring.Seal),
+		Devices: p.appraisal, Pages: p.pages, SignIn: p.config.Web.Origin + signInPath,
+		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "decision"),
+	})
+	return err
+}
+
+// agencyKeys makes signing keys for agencies that have none yet.
+func (p *PDP) agencyKeys(ctx context.Context) error {
+	agencies, err := p.names.Agencies(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range agencies {
+		if err := p.tokens.Ensure(a.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *PDP) wireAdmin(context.Context) (err error) {
+	p.admin, err = admin.New(admin.Config{
+		Directory: p.names, Codes: p.enrolment, Links: p.people, Standings: p.appraisal,
+		Sessions: adminSessions{p.sessions}, Decisions: adminDecisions{auditDir(p.config)},
+		Policies: adminPolicies{p.engine, p.config.Policy}, Status: p.status, Recorder: p.state.log,
+		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
+	})
+	return err
+}
+
+// wireChanges has every change of a fact reach exactly the sessions it touches
+// (requirements 19).
+func (p *PDP) wireChanges() {
+	p.appraisal.Subscribe(func(id string) {
+		p.situation.trust.DeviceChanged(id)
+		p.sessions.DeviceChanged(id)
+	})
+	p.situation.Subscribe(p.sessions.TrustChanged)
+	p.names.Subscribe(func(c directory.Change) {
+		switch c.Kind {
+		case directory.KindPerson:
+			p.sessions.PersonChanged(c.ID)
+		case directory.KindKey:
+			p.sessions.KeyChanged(c.ID)
+		case directory.KindDevice:
+			p.deviceChanged(c.ID)
+		case directory.KindPortal:
+			p.proxies.PortalsChanged()
+			p.sessions.PortalChanged(c.ID)
+		case directory.KindAgency:
+			if err := p.tokens.Ensure(c.ID); err != nil {
+				p.logger.Error("no signing keys for an agency", "agency", c.ID, "error", err)
+			}
+		}
+	})
+}
+
+func (p *PDP) deviceChanged(id string) {
+	dev, err := p.names.Device(context.Background(), id)
+	if err != nil || dev.Status != "active" {
+		p.appraisal.Forget(id)
+	}
+	p.sessions.DeviceChanged(id)
+}

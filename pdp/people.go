@@ -1,0 +1,23 @@
+package pdp
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/menshen-zt/menshen/pdp/ceremony"
+	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/seal"
+)
+
+func newCeremony(c Config, s *state, names *directory.Directory, logger *slog.Logger) (*ceremony.Ceremony, error) {
+	return ceremony.New(ceremony.Config{
+		Origin: c.Web.Origin, Store: s.store, Sealer: seal.New(s.ring.Seal), Recorder: s.log, Directory: names,
+		Clock: time.Now, Random: rand.Reader, Logger: logger,
+		MDSFile: c.WebAuthn.Metadata, PermitAAGUIDs: c.WebAuthn.Models,
+		PermitTestAuthenticators: c.WebAuthn.PermitTestAuthenticators,
+	})
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
