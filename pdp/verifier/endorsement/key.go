@@ -76,14 +76,7 @@ func Unendorsed(spki []byte) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	k, err := Rebuild(public)
-	if err != nil {
-		return nil, err
-	}
-	if sha256.Sum256(spki) != k.digest {
-		return nil, fmt.Errorf("%w: not in the one encoding that DER has", ErrKey)
-	}
-	return k, nil
+	return Rebuild(public)
 }
 
 // p384Template is template H-3: P-384, SHA-384, AES-256 and policy B (EK
@@ -116,7 +109,8 @@ func p384Template() tpm2.TPMTPublic {
 // Template names the standard template that fits the EK.
 func (k *Key) Template() string { return k.template }
 
-// Digest is SHA-256 over the EK's SubjectPublicKeyInfo in DER.
+// Digest is SHA-256 over the EK's SubjectPublicKeyInfo, encoded here: one EK
+// has one digest, however its key was sent.
 func (k *Key) Digest() [sha256.Size]byte { return k.digest }
 
 // Name is the EK's TPM Name.

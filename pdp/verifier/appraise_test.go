@@ -1,0 +1,499 @@
+package verifier_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/asn1"
+	"encoding/json"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-tpm/tpm2"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/verifier"
+)
+
+func affirms(r wire.AttestationResult) bool {
+	v := r.Vector
+	return slices.Contains([]wire.Trustworthiness{v.InstanceIdentity, v.Hardware, v.Executables, v.Configuration}, wire.Affirming)
+}
+
+func TestGenuineEvidence(t *testing.T) {
+	d := enrolled(t, machine(t, first))
+	in := d.input(t, goodClaims(t))
+	r := verifier.Appraise(in)
+	want := wire.TrustVector{
+		InstanceIdentity: wire.Affirming, Hardware: wire.Affirming, Executables: wire.TrustNone,
+		Configuration: wire.Warning, // capped by the boot that is not appraised
+	}
+	if r.Vector != want || len(r.Claims) != 4 || r.DeviceID != "dev-1" || codes(r) != "unsupported/"+reason.BootNotAppraised+" " {
+		t.Errorf("%+v", r)
+	}
+	if !r.IssuedAt.Equal(noon) || !r.ValidUntil.Equal(noon.Add(15*time.Minute)) || r.Clock.Clock == 0 || r.Clock.FirmwareVersion == 0 {
+		t.Errorf("%+v", r)
+	}
+	in.Device.Provenance = wire.ProvenanceTPMUnendorsed
+	if r := verifier.Appraise(in); r.Vector.Hardware != wire.Warning || r.Vector.InstanceIdentity != wire.Affirming {
+		t.Errorf("unendorsed: %+v", r.Vector)
+	}
+}
+
+// refused says that Evidence was found forged, by that check, and that nothing
+// of it is passed on.
+func refused(t *testing.T, name string, r wire.AttestationResult, code string) {
+	t.Helper()
+	if affirms(r) || r.Vector.InstanceIdentity != wire.Contraindicated || len(r.Findings) != 1 || len(r.Claims) != 0 ||
+		r.Clock != (wire.TPMClock{}) || r.Findings[0].Type != wire.FindingTampered || r.Findings[0].Reason.Code != code {
+		t.Errorf("%s: %+v %s, want %s", name, r.Vector, codes(r), code)
+	}
+	text := reason.Of(reason.English, r.Findings[0].Reason)
+	if !text.Withheld {
+		t.Errorf("%s tells a person how the forgery was found", r.Findings[0].Reason.Code)
+	}
+}
+
+func TestForgedEvidence(t *testing.T) {
+	b, other := machine(t, first), machine(t, second)
+	d, stranger := enrolled(t, b), enrolled(t, other)
+	d.extend(t, 0) // a software TPM's PCRs are all alike without firmware
+	claims := goodClaims(t)
+	worse := goodClaims(t, func(all map[wire.ClaimID]*wire.Claim) { all[wire.ClaimFirewall].State = wire.ClaimFail })
+	if r := verifier.Appraise(d.input(t, worse)); !affirms(r) {
+		t.Fatal("the honest Evidence is refused: " + codes(r))
+	}
+	emptyDigest := sha256.Sum256(nil)
+
+	for name, c := range map[string]struct {
+		forge func(in *verifier.Input)
+		code  string
+	}{
+		"claims swapped":         {func(in *verifier.Input) { in.Evidence.Claims = claims }, reason.EvidenceBinding},
+		"one byte of claims":     {func(in *verifier.Input) { in.Evidence.Claims = append(bytes.Clone(worse), ' ') }, reason.EvidenceBinding},
+		"replayed for a nonce":   {func(in *verifier.Input) { in.Nonce[0] ^= 1 }, reason.EvidenceBinding},
+		"other TLS key":          {func(in *verifier.Input) { in.Device.TLSSPKI = stranger.record.TLSSPKI }, reason.EvidenceBinding},
+		"other device's quote":   {func(in *verifier.Input) { in.Evidence.Quote = stranger.input(t, worse).Evidence.Quote }, reason.EvidenceSignature},
+		"other device's AK":      {func(in *verifier.Input) { in.Device.AK = stranger.record.AK }, reason.EvidenceSignature},
+		"other Qualified Name":   {func(in *verifier.Input) { in.Device.AKQualifiedName = stranger.record.AKQualifiedName }, reason.EvidenceSigner},
+		"no quote":               {func(in *verifier.Input) { in.Evidence.Quote = wire.Quote{} }, reason.EvidenceAlgorithm},
+		"no attest":              {func(in *verifier.Input) { in.Evidence.Quote.Attest = nil }, reason.EvidenceSignature},
+		"trailing byte, attest":  {func(in *verifier.Input) { in.Evidence.Quote.Attest = append(in.Evidence.Quote.Attest, 0) }, reason.EvidenceSignature},
+		"trailing byte, signed":  {func(in *verifier.Input) { in.Evidence.Quote.Signature = append(in.Evidence.Quote.Signature, 0) }, reason.EvidenceMalformed},
+		"other algorithm":        {func(in *verifier.Input) { in.Evidence.Quote.Signature[1] = 0x14 }, reason.EvidenceAlgorithm},
+		"PCR values exchanged":   {func(in *verifier.Input) { p := in.Evidence.PCRs; p[0].Digest, p[10].Digest = p[10].Digest, p[0].Digest }, reason.EvidencePCRs},
+		"no PCR values":          {func(in *verifier.Input) { in.Evidence.PCRs = nil }, reason.EvidencePCRs},
+		"larger than the bounds": {func(in *verifier.Input) { in.Evidence.EventLog = make([]byte, wire.MaxEventLogBytes+1) }, reason.EvidenceMalformed},
+		"claims past the bound":  {func(in *verifier.Input) { in.Evidence.Claims = make([]byte, wire.MaxClaimsBytes+1) }, reason.EvidenceMalformed},
+
+		// What the true AK signs, but not what was asked for.
+		"inactive SHA-1 bank": {func(in *verifier.Input) {
+			requote(t, d, in, selectPCRs(tpm2.TPMAlgSHA1, quotedPCRs()...))
+			attest, err := tpm2.Unmarshal[tpm2.TPMSAttest](in.Evidence.Quote.Attest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := attest.Attested.Quote()
+			if err != nil || !bytes.Equal(info.PCRDigest.Buffer, emptyDigest[:]) {
+				t.Error("an inactive bank is not quoted as nothing any more", err)
+			}
+		}, reason.EvidenceSelection},
+		"no PCRs":    {func(in *verifier.Input) { requote(t, d, in, selectPCRs(tpm2.TPMAlgSHA256)) }, reason.EvidenceSelection},
+		"fewer PCRs": {func(in *verifier.Input) { requote(t, d, in, selectPCRs(tpm2.TPMAlgSHA256, quotedPCRs()[1:]...)) }, reason.EvidenceSelection},
+		"PCR 16 added": {func(in *verifier.Input) {
+			requote(t, d, in, selectPCRs(tpm2.TPMAlgSHA256, append(quotedPCRs(), 16)...))
+		}, reason.EvidenceSelection},
+		"PCR 16 for 0": {func(in *verifier.Input) {
+			requote(t, d, in, selectPCRs(tpm2.TPMAlgSHA256, append(quotedPCRs()[1:], 16)...))
+		}, reason.EvidenceSelection},
+		"a second bank": {func(in *verifier.Input) {
+			s := selectPCRs(tpm2.TPMAlgSHA256, quotedPCRs()...)
+			s.PCRSelections = append(s.PCRSelections, selectPCRs(tpm2.TPMAlgSHA1, 0).PCRSelections...)
+			requote(t, d, in, s)
+		}, reason.EvidenceSelection},
+		"a certification": {func(in *verifier.Input) {
+			binding := wire.QuoteBinding(in.Nonce, in.Evidence.Claims, [32]byte(in.Device.TLSSPKI))
+			k := d.certified(t, d.ak, binding[:])
+			in.Evidence.Quote = wire.Quote{Attest: k.Attest, Signature: k.Signature}
+		}, reason.EvidenceType},
+	} {
+		in := d.input(t, worse)
+		c.forge(&in)
+		refused(t, name, verifier.Appraise(in), c.code)
+	}
+
+	// A quote from before a PCR was extended, sent with the values after it,
+	// and the other way round.
+	before := d.input(t, worse)
+	d.extend(t, 14)
+	after := d.input(t, worse)
+	before.Evidence.PCRs, after.Evidence.PCRs = after.Evidence.PCRs, before.Evidence.PCRs
+	refused(t, "values after", verifier.Appraise(before), reason.EvidencePCRs)
+	refused(t, "values before", verifier.Appraise(after), reason.EvidencePCRs)
+}
+
+// requote replaces the quote by one over other PCRs.
+func requote(t *testing.T, d *device, in *verifier.Input, s tpm2.TPMLPCRSelection) {
+	t.Helper()
+	binding := wire.QuoteBinding(in.Nonce, in.Evidence.Claims, [32]byte(in.Device.TLSSPKI))
+	in.Evidence.Quote = d.quote(t, binding[:], s)
+}
+
+// The demonstrated exploit: an unrestricted key in the true TPM signs a quote
+// that no TPM made, over PCR values of a machine that never booted so.
+func TestUnrestrictedAKSignsAForgedQuote(t *testing.T) {
+	b := machine(t, first)
+	ek := b.persistentEK(t, p384EK)
+	d := enrolled(t, b)
+	forger := b.child(t, ek, signing(false))
+	in := d.input(t, goodClaims(t))
+
+	attest, err := tpm2.Unmarshal[tpm2.TPMSAttest](in.Evidence.Quote.Attest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range in.Evidence.PCRs {
+		in.Evidence.PCRs[i].Digest = bytes.Repeat([]byte{0xcc}, 32)
+	}
+	var all []byte
+	for _, value := range in.Evidence.PCRs {
+		all = append(all, value.Digest...)
+	}
+	wanted := sha256.Sum256(all)
+	attest.Attested = tpm2.NewTPMUAttest(tpm2.TPMSTAttestQuote, &tpm2.TPMSQuoteInfo{
+		PCRSelect: selectPCRs(tpm2.TPMAlgSHA256, quotedPCRs()...), PCRDigest: tpm2.TPM2BDigest{Buffer: wanted[:]},
+	})
+	in.Evidence.Quote.Attest = tpm2.Marshal(attest)
+	digest := sha256.Sum256(in.Evidence.Quote.Attest)
+	if _, err := b.signRaw(d.ak, digest); err == nil {
+		t.Fatal("the restricted AK signed what no TPM made")
+	}
+	signature, err := b.signRaw(forger, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Evidence.Quote.Signature = signature
+	if !genuineSignature(t, forger.public, digest, signature) {
+		t.Fatal("the forgery is not even signed")
+	}
+
+	// Enrolment refuses the key, and with it the challenge.
+	if err := b.endorser(t).CheckAK(forger.public); err == nil {
+		t.Error("an unrestricted AK was accepted")
+	}
+	// A record that names it all the same is not used, ...
+	in.Device.AK = forger.public
+	if r := verifier.Appraise(in); affirms(r) || codes(r) != "unsupported/"+reason.EvidenceUnpinned+" " {
+		t.Errorf("%+v %s", r.Vector, codes(r))
+	}
+	// ... and the forgery is not this device's.
+	in.Device = d.record
+	refused(t, "unrestricted AK", verifier.Appraise(in), reason.EvidenceSignature)
+}
+
+func genuineSignature(t *testing.T, public []byte, digest [32]byte, signature []byte) bool {
+	t.Helper()
+	s, err := tpm2.Unmarshal[tpm2.TPMTSignature](signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := s.Signature.ECDSA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(pair.SignatureR.Buffer), new(big.Int).SetBytes(pair.SignatureS.Buffer)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ecdsa.VerifyASN1(ecdsaKey(t, public), digest[:], der)
+}
+
+// AKs of the owner's and the NULL hierarchy, and of another EK, have the right
+// attributes and answer the challenge; their Qualified Names give them away.
+func TestAKsOfOtherHierarchies(t *testing.T) {
+	for name, parent := range map[string]func(t *testing.T, b *bench) object{
+		"owner":      func(t *testing.T, b *bench) object { return b.primary(t, tpm2.TPMRHOwner, tpm2.ECCSRKTemplate) },
+		"NULL":       func(t *testing.T, b *bench) object { return b.primary(t, tpm2.TPMRHNull, tpm2.ECCSRKTemplate) },
+		"other EK":   func(t *testing.T, b *bench) object { return b.persistentEK(t, rsaEK) },
+		"SRK-like":   func(t *testing.T, b *bench) object { return b.primary(t, tpm2.TPMRHEndorsement, tpm2.ECCSRKTemplate) },
+		"NULL EK":    func(t *testing.T, b *bench) object { return nullEK(t, b) },
+		"owner's EK": func(t *testing.T, b *bench) object { return ownersEK(t, b) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := machine(t, first)
+			ek := b.persistentEK(t, p384EK)
+			ak := b.child(t, parent(t, b), signing(true))
+			key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret := sha256.Sum256([]byte("secret"))
+			blob, encrypted, err := key.Challenge(ak.public, secret[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := tpm2.ActivateCredential{
+				ActivateHandle: ak.auth(), KeyHandle: ek.auth(),
+				CredentialBlob: tpm2.TPM2BIDObject{Buffer: blob}, Secret: tpm2.TPM2BEncryptedSecret{Buffer: encrypted},
+			}.Execute(b.tpm)
+			if err != nil || !bytes.Equal(answer.CertInfo.Buffer, secret[:]) {
+				t.Fatalf("%s: the challenge alone would have refused it: %v", name, err)
+			}
+			d := pin(t, b, ek, ak)
+			refused(t, name, verifier.Appraise(d.input(t, goodClaims(t))), reason.EvidenceSigner)
+		})
+	}
+}
+
+func nullEK(t *testing.T, b *bench) object {
+	t.Helper()
+	template := tpm2.ECCSRKTemplate
+	template.ObjectAttributes.NoDA = false
+	return b.primary(t, tpm2.TPMRHNull, template)
+}
+
+func ownersEK(t *testing.T, b *bench) object {
+	t.Helper()
+	area, err := tpm2.Unmarshal[tpm2.TPMTPublic](b.persistentEK(t, p384EK).public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	area.Unique = tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{})
+	return b.primary(t, tpm2.TPMRHOwner, *area)
+}
+
+// What is not forged but cannot be judged affirms nothing either.
+func TestNotJudged(t *testing.T) {
+	d := enrolled(t, machine(t, first))
+	for name, c := range map[string]struct {
+		change func(in *verifier.Input)
+		want   string
+	}{
+		"no AK":              {func(in *verifier.Input) { in.Device.AK = nil }, "unsupported/" + reason.EvidenceUnpinned},
+		"no Qualified Name":  {func(in *verifier.Input) { in.Device.AKQualifiedName = nil }, "unsupported/" + reason.EvidenceUnpinned},
+		"no TLS key":         {func(in *verifier.Input) { in.Device.TLSSPKI = nil }, "unsupported/" + reason.EvidenceUnpinned},
+		"no nonce":           {func(in *verifier.Input) { in.Nonce = [32]byte{} }, "unsupported/" + reason.EvidenceUnpinned},
+		"no provenance":      {func(in *verifier.Input) { in.Device.Provenance = "" }, "unsupported/" + reason.ProvenanceUnsupported},
+		"software keys":      {func(in *verifier.Input) { in.Device.Provenance = wire.ProvenanceSoftware }, "unsupported/" + reason.ProvenanceUnsupported},
+		"at the end of life": {func(in *verifier.Input) { in.Now = in.IssuedAt.Add(wire.NonceLife) }, "stale/" + reason.EvidenceStale},
+		"before its nonce":   {func(in *verifier.Input) { in.Now = in.IssuedAt.Add(-1) }, "stale/" + reason.EvidenceStale},
+		"no issue time":      {func(in *verifier.Input) { in.IssuedAt = time.Time{} }, "stale/" + reason.EvidenceStale},
+	} {
+		in := d.input(t, goodClaims(t))
+		c.change(&in)
+		if r := verifier.Appraise(in); affirms(r) || strings.TrimSpace(codes(r)) != c.want || len(r.Claims) != 0 {
+			t.Errorf("%s: %+v %s", name, r.Vector, codes(r))
+		}
+	}
+	if r := verifier.Appraise(verifier.Input{}); affirms(r) || len(r.Findings) != 1 {
+		t.Errorf("nothing at all: %+v", r)
+	}
+}
+
+func TestCountersThatFall(t *testing.T) {
+	b := machine(t, first)
+	d := enrolled(t, b)
+	in := d.input(t, goodClaims(t))
+	seen := verifier.Appraise(in).Clock
+	for name, c := range map[string]struct {
+		previous wire.TPMClock
+		want     string
+	}{
+		"the same":        {seen, ""},
+		"a reset later":   {change(seen, func(c *wire.TPMClock) { c.ResetCount-- }), ""},
+		"reset count":     {change(seen, func(c *wire.TPMClock) { c.ResetCount++ }), reason.ResetCountFell},
+		"restart count":   {change(seen, func(c *wire.TPMClock) { c.RestartCount++ }), reason.RestartCountFell},
+		"clock":           {change(seen, func(c *wire.TPMClock) { c.Clock++ }), reason.ClockFell},
+		"firmware":        {change(seen, func(c *wire.TPMClock) { c.FirmwareVersion++ }), reason.FirmwareFell},
+		"firmware higher": {change(seen, func(c *wire.TPMClock) { c.FirmwareVersion-- }), ""},
+	} {
+		in := in
+		in.Previous = &c.previous
+		r := verifier.Appraise(in)
+		wanted := "unsupported/" + reason.BootNotAppraised + " "
+		vector := wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: wire.Affirming, Configuration: wire.Warning}
+		if c.want != "" {
+			wanted = "rolled-back/" + c.want + " " + wanted
+			if c.want == reason.FirmwareFell {
+				vector.Hardware = wire.Warning
+			} else {
+				vector.InstanceIdentity = wire.Warning
+			}
+			if f := r.Findings[0]; f.Expected == "" || f.Seen == "" {
+				t.Errorf("%s: expected %q, seen %q", name, f.Expected, f.Seen)
+			}
+		}
+		if codes(r) != wanted || r.Vector != vector || r.Clock != seen {
+			t.Errorf("%s: %+v %s", name, r.Vector, codes(r))
+		}
+	}
+}
+
+func change(c wire.TPMClock, f func(*wire.TPMClock)) wire.TPMClock {
+	f(&c)
+	return c
+}
+
+// A real power cut: the reset count grows, the clock may lose what was not
+// written, and that is no finding. Its state put back from a copy is.
+func TestPowerCutAndStatePutBack(t *testing.T) {
+	b, err := manufacture("put-back") // its own: it is switched off and on
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := readState(t, b)
+	ek := b.persistentEK(t, p384EK)
+	made, err := tpm2.Create{ParentHandle: ek.auth(), InPublic: tpm2.New2B(signing(true))}.Execute(b.tpm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func() object {
+		loaded, err := tpm2.Load{ParentHandle: ek.auth(), InPrivate: made.OutPrivate, InPublic: made.OutPublic}.Execute(b.tpm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return object{handle: loaded.ObjectHandle, name: loaded.Name, public: made.OutPublic.Bytes()}
+	}
+	appraise := func(previous *wire.TPMClock) wire.AttestationResult {
+		d := pin(t, b, ek, load())
+		in := d.input(t, goodClaims(t))
+		in.Previous = previous
+		return verifier.Appraise(in)
+	}
+	first := appraise(nil)
+	if err := b.run.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := appraise(&first.Clock)
+	if second.Clock.ResetCount <= first.Clock.ResetCount || second.Vector.InstanceIdentity != wire.Affirming {
+		t.Errorf("after a power cut: %+v %s", second.Clock, codes(second))
+	}
+	for range 2 {
+		if err := b.run.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := appraise(&second.Clock)
+	if err := b.run.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	writeState(t, b, copied)
+	if err := b.run.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	back := appraise(&third.Clock)
+	if !strings.HasPrefix(codes(back), "rolled-back/"+reason.ResetCountFell) || back.Vector.InstanceIdentity != wire.Warning {
+		t.Errorf("after the state was put back: %+v %s", back.Clock, codes(back))
+	}
+}
+
+func TestClaims(t *testing.T) {
+	d := enrolled(t, machine(t, first))
+	type claims = map[wire.ClaimID]*wire.Claim
+	set := func(id wire.ClaimID, state wire.ClaimState) func(claims) {
+		return func(all claims) { all[id].State = state }
+	}
+	release := func(id, version string) func(claims) {
+		return func(all claims) {
+			all[wire.ClaimOSRelease].Value = map[string]string{"id": id, "version_id": version}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(claims)
+		claim  wire.ClaimID
+		state  wire.ClaimState // as passed on
+		want   string
+	}{
+		"disk plain":         {set(wire.ClaimDiskEncryption, wire.ClaimFail), wire.ClaimDiskEncryption, wire.ClaimFail, "failing/" + reason.DiskNotEncrypted},
+		"disk unmeasured":    {set(wire.ClaimDiskEncryption, wire.ClaimError), wire.ClaimDiskEncryption, wire.ClaimError, "failing/" + reason.DiskUnmeasured},
+		"disk missing":       {func(all claims) { delete(all, wire.ClaimDiskEncryption) }, wire.ClaimDiskEncryption, "", "missing/" + reason.DiskMissing},
+		"firewall off":       {set(wire.ClaimFirewall, wire.ClaimFail), wire.ClaimFirewall, wire.ClaimFail, "failing/" + reason.FirewallOff},
+		"firewall unknown":   {set(wire.ClaimFirewall, wire.ClaimError), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"firewall missing":   {func(all claims) { delete(all, wire.ClaimFirewall) }, wire.ClaimFirewall, "", "missing/" + reason.FirewallMissing},
+		"secure boot off":    {set(wire.ClaimSecureBoot, wire.ClaimFail), wire.ClaimSecureBoot, wire.ClaimFail, "failing/" + reason.SecureBootOff},
+		"legacy boot":        {set(wire.ClaimSecureBoot, wire.ClaimNotApplicable), wire.ClaimSecureBoot, wire.ClaimNotApplicable, "failing/" + reason.SecureBootUnmeasured},
+		"manual":             {set(wire.ClaimSecureBoot, wire.ClaimManual), wire.ClaimSecureBoot, wire.ClaimManual, "failing/" + reason.SecureBootUnmeasured},
+		"secure boot missed": {func(all claims) { delete(all, wire.ClaimSecureBoot) }, wire.ClaimSecureBoot, "", "missing/" + reason.SecureBootMissing},
+		"own exception":      {set(wire.ClaimFirewall, wire.ClaimException), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"invented state":     {set(wire.ClaimFirewall, "passed"), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"no state":           {set(wire.ClaimFirewall, ""), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"old release":        {release("debian", "9"), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"no version":         {release("debian", ""), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"longer version":     {release("debian", "130"), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"minor release":      {release("rhel", "9.4"), wire.ClaimOSRelease, wire.ClaimPass, ""},
+		"unknown system":     {release("", "13"), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
+		"release failing":    {set(wire.ClaimOSRelease, wire.ClaimFail), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"release unread":     {set(wire.ClaimOSRelease, wire.ClaimError), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
+		"release missing":    {func(all claims) { delete(all, wire.ClaimOSRelease) }, wire.ClaimOSRelease, "", "missing/" + reason.OSMissing},
+		"newer agent's": {func(all claims) { all["new"] = &wire.Claim{ID: "new", State: wire.ClaimPass} }, "new", "",
+			"unsupported/" + reason.ClaimUnknown},
+	} {
+		r := verifier.Appraise(d.input(t, goodClaims(t, c.change)))
+		got := strings.TrimSpace(strings.TrimSuffix(codes(r), "unsupported/"+reason.BootNotAppraised+" "))
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if r.Vector.InstanceIdentity != wire.Affirming || r.Vector.Configuration != wire.Warning {
+			t.Errorf("%s: %+v", name, r.Vector)
+		}
+		state := wire.ClaimState("")
+		for _, claim := range r.Claims {
+			if claim.ID == c.claim {
+				state = claim.State
+			}
+		}
+		if state != c.state {
+			t.Errorf("%s: passed on as %q, want %q", name, state, c.state)
+		}
+		for _, f := range r.Findings {
+			if text := reason.Of(reason.Chinese, f.Reason); strings.Contains(text.What+text.Do, "{") {
+				t.Errorf("%s: an argument is missing: %s", name, text.What)
+			}
+		}
+	}
+}
+
+func TestUnreadableClaims(t *testing.T) {
+	d := enrolled(t, machine(t, first))
+	good := string(goodClaims(t))
+	many, err := json.Marshal(wire.Claims{Claims: make([]wire.Claim, 300)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string]string{
+		"empty":          "",
+		"not JSON":       "x",
+		"unknown field":  strings.Replace(good, `"claims"`, `"more":1,"claims"`, 1),
+		"trailing data":  good + "{}",
+		"duplicate key":  strings.Replace(good, `"state":"pass"`, `"state":"fail","state":"pass"`, 1),
+		"other case":     strings.Replace(good, `"claims"`, `"Claims"`, 1),
+		"too many":       string(many),
+		"invalid UTF-8":  strings.Replace(good, "test", "te\xffst", 1),
+		"a list instead": "[]",
+	} {
+		r := verifier.Appraise(d.input(t, []byte(raw)))
+		if r.Vector.Configuration != wire.TrustNone || len(r.Claims) != 0 || !strings.HasPrefix(codes(r), "unsupported/"+reason.ClaimsUnreadable) {
+			t.Errorf("%s: %+v %s", name, r.Vector, codes(r))
+		}
+	}
+	twice := strings.Replace(good, `{"claims":[`, `{"claims":[{"id":"firewall","state":"fail","measured_at":"2026-11-22T12:00:00Z","source":"x"},`, 1)
+	refused(t, "the same claim twice", verifier.Appraise(d.input(t, []byte(twice))), reason.ClaimTwice)
+}
+
+// What a device says of itself reaches people as one short plain line.
+func TestDevicesWordsAreTamed(t *testing.T) {
+	d := enrolled(t, machine(t, first))
+	raw := goodClaims(t, func(all map[wire.ClaimID]*wire.Claim) {
+		all[wire.ClaimFirewall].State = wire.ClaimError
+		all[wire.ClaimFirewall].Problem = "a\x1b[31m\nb" + strings.Repeat("長", 500)
+	})
+	r := verifier.Appraise(d.input(t, raw))
+	problem := r.Findings[0].Reason.Args["problem"]
+	if strings.ContainsAny(problem, "\x1b\n") || len([]rune(problem)) > 201 || !strings.HasPrefix(problem, "a [31m b") {
+		t.Errorf("%q", problem)
+	}
+}
