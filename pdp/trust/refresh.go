@@ -1,0 +1,152 @@
+package trust
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Run assesses every session again each Refresh, and at once when a plugin
+// goes down or comes up or a device changes. It returns when ctx ends.
+func (t *Trust) Run(ctx context.Context) {
+	tick := time.NewTicker(t.config.Refresh)
+	defer tick.Stop()
+	for {
+		all := true
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-t.wake:
+			all = t.catchUp()
+		}
+		if all {
+			t.refresh(ctx)
+		}
+	}
+}
+
+// news is what happened since Run looked last.
+type news struct {
+	down    map[string]bool
+	devices map[string]bool
+	up      bool
+}
+
+// PluginChanged is made for host.Options.Changed and does not block. A plugin
+// that went down counts as missing in every session at once.
+func (t *Trust) PluginChanged(name string, up bool) {
+	t.note(func(n *news) {
+		if up {
+			n.up = true
+		} else {
+			n.down[name] = true
+		}
+	})
+}
+
+// DeviceChanged fuses the sessions of a device anew. It does not block.
+func (t *Trust) DeviceChanged(deviceID string) {
+	t.note(func(n *news) { n.devices[deviceID] = true })
+}
+
+func (t *Trust) note(add func(*news)) {
+	t.newsMu.Lock()
+	add(&t.news)
+	t.newsMu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default: // awake already
+	}
+}
+
+func emptyNews() news { return news{down: map[string]bool{}, devices: map[string]bool{}} }
+
+// catchUp works off the news without asking a plugin, and reports whether all
+// sessions should be assessed again.
+func (t *Trust) catchUp() (all bool) {
+	t.newsMu.Lock()
+	latest := t.news
+	t.news = emptyNews()
+	t.newsMu.Unlock()
+	now := t.config.Clock().UTC()
+	for _, one := range t.all() {
+		if len(latest.down) == 0 && !latest.devices[one.device()] {
+			continue
+		}
+		t.update(one, func(one *session, _ time.Time) {
+			for name := range latest.down {
+				t.hear(one, t.gone(name, now), now)
+			}
+		})
+	}
+	return latest.up
+}
+
+func (t *Trust) gone(name string, now time.Time) wire.Verdict {
+	return wire.Verdict{
+		Plugin: name, Cluster: t.registered[name], Missing: true, ObservedAt: now,
+		Reasons: []wire.Reason{reason.New(reason.PluginDown, "plugin", name)},
+	}
+}
+
+func (t *Trust) all() []*session {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Collect(maps.Values(t.sessions))
+}
+
+func (s *session) device() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.situation.DeviceID
+}
+
+// refresh assesses all sessions, a few at a time.
+func (t *Trust) refresh(ctx context.Context) {
+	queue := make(chan Situation)
+	var workers sync.WaitGroup
+	for range refreshWorkers {
+		workers.Go(func() {
+			for s := range queue {
+				t.Assess(ctx, s)
+			}
+		})
+	}
+	for _, s := range t.situations() {
+		select {
+		case queue <- s:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	workers.Wait()
+}
+
+// situations lists the live sessions and drops those that have outlived their
+// sign-in.
+func (t *Trust) situations() []Situation {
+	oldest := t.config.Clock().Add(-sessionLife)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]Situation, 0, len(t.sessions))
+	for id, one := range t.sessions {
+		one.mu.Lock()
+		s := one.situation
+		one.mu.Unlock()
+		if s.SignIn.At.Before(oldest) {
+			delete(t.sessions, id)
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

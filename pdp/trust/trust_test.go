@@ -1,0 +1,387 @@
+package trust
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/store"
+	"github.com/menshen-zt/menshen/pdp/store/bolt"
+)
+
+// rig is a Trust over a real store, with plugins that say what they are told.
+type rig struct {
+	*Trust
+	mu      sync.Mutex
+	now     time.Time
+	say     map[string]wire.Verdict
+	seen    []wire.Observation // that Assess got
+	taught  []wire.Observation
+	changed []string
+	device  wire.DeviceStanding
+	store   store.Store
+}
+
+func (r *rig) Registered() map[string]wire.Cluster {
+	return map[string]wire.Cluster{"net": wire.ClusterNetwork}
+}
+
+func (r *rig) Assess(_ context.Context, o wire.Observation) []wire.Verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, o)
+	var list []wire.Verdict
+	for _, v := range r.say {
+		v.ObservedAt = r.now
+		list = append(list, v)
+	}
+	return list
+}
+
+func (r *rig) Observe(_ context.Context, o wire.Observation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taught = append(r.taught, o)
+}
+
+func (r *rig) speak(llr float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: 10 * time.Minute}
+}
+
+func (r *rig) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = r.now.Add(d)
+}
+
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "state.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	r := &rig{now: at, say: map[string]wire.Verdict{}, device: freshStanding(), store: s}
+	r.device.Result.ValidUntil = at.Add(24 * time.Hour)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	r.Trust, err = New(Config{
+		Plugins: r, History: NewHistory(s, [32]byte{1}, r.clock, log), Weights: weights(t),
+		Standing: func(string) wire.DeviceStanding { return r.device },
+		Clock:    r.clock, Logger: log, MaxSessions: 3,
+		Changed: func(id string) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.changed = append(r.changed, id)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func situation(id string) Situation {
+	return Situation{
+		SessionID: id, PersonID: "per-1", DeviceID: "dev-1", Provenance: wire.ProvenanceTPM,
+		SignIn: wire.SignIn{At: at, AAL: 3}, IP: "192.0.2.7", ZoneMinutes: 480,
+	}
+}
+
+func TestAnUnknownSessionHasNoTrust(t *testing.T) {
+	r := newRig(t)
+	if got := r.Current("ses-1"); got.Score != 0 || !got.ValidUntil.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	if got := r.Trust.Assess(t.Context(), Situation{}); got.Score != 0 || !got.ValidUntil.IsZero() {
+		t.Errorf("a session without an id: %+v", got)
+	}
+}
+
+func TestAssessAndCache(t *testing.T) {
+	r := newRig(t)
+	r.speak(2)
+	first := r.SignedIn(t.Context(), situation("ses-1"))
+	if !near(first.Nats, 4.5) || first.Score != 98 || first.Coverage != 1 || !first.AssessedAt.Equal(at) || first.Weights == "" {
+		t.Errorf("%+v", first)
+	}
+	if !first.ValidUntil.Equal(at.Add(75 * time.Second)) {
+		t.Errorf("ends %v", first.ValidUntil)
+	}
+	if got := r.Current("ses-1"); got.Score != first.Score {
+		t.Errorf("cached %+v", got)
+	}
+	r.speak(-3)
+	if got := r.Ensure(t.Context(), situation("ses-1")); got.Score != first.Score {
+		t.Errorf("Ensure asked although it knew: %+v", got)
+	}
+	if got := r.Trust.Assess(t.Context(), situation("ses-1")); !near(got.Nats, -0.5) {
+		t.Errorf("an alarm does not act at once: %+v", got)
+	}
+	if len(r.changed) != 1 || r.changed[0] != "ses-1" {
+		t.Errorf("told %q", r.changed)
+	}
+	r.Forget("ses-1")
+	if got := r.Current("ses-1"); got.Score != 0 {
+		t.Errorf("after Forget: %+v", got)
+	}
+}
+
+func TestTheVerdictEndsTheAssessment(t *testing.T) {
+	r := newRig(t)
+	r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: 1, Confidence: 1, TTL: 10 * time.Second}
+	if got := r.Trust.Assess(t.Context(), situation("ses-1")); !got.ValidUntil.Equal(at.Add(10 * time.Second)) {
+		t.Errorf("ends %v", got.ValidUntil)
+	}
+}
+
+func TestPluginsSeePseudonymsOnly(t *testing.T) {
+	r := newRig(t)
+	r.SignedIn(t.Context(), situation("ses-1"))
+	other := situation("ses-2")
+	other.PersonID = "per-2"
+	r.SignedIn(t.Context(), other)
+	if len(r.seen) != 2 || len(r.taught) != 2 || r.seen[0].Success || !r.taught[0].Success {
+		t.Fatalf("saw %+v, taught %+v", r.seen, r.taught)
+	}
+	for _, o := range append(r.seen, r.taught...) {
+		if strings.Contains(o.Person+o.Device, "per-") || strings.Contains(o.Person+o.Device, "dev-") || len(o.Person) != 32 {
+			t.Errorf("%+v", o)
+		}
+	}
+	if r.seen[0].Person == r.seen[1].Person || r.seen[0].Device != r.seen[1].Device || r.seen[0].Person == r.seen[0].Device {
+		t.Errorf("pseudonyms: %+v", r.seen)
+	}
+	if r.taught[0].IP != "192.0.2.7" || r.taught[0].ZoneMins != 480 || !r.taught[0].At.Equal(at) {
+		t.Errorf("%+v", r.taught[0])
+	}
+}
+
+func TestARefreshTeachesNothing(t *testing.T) {
+	r := newRig(t)
+	r.Trust.Assess(t.Context(), situation("ses-1"))
+	r.refresh(t.Context())
+	if len(r.taught) != 0 || len(r.seen) != 2 {
+		t.Errorf("taught %d, asked %d", len(r.taught), len(r.seen))
+	}
+}
+
+func TestVerdictsThatAreNotHeard(t *testing.T) {
+	r := newRig(t)
+	r.say["stranger"] = wire.Verdict{Plugin: "stranger", Cluster: wire.ClusterNetwork, LLR: 3, Confidence: 1, TTL: time.Hour}
+	r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterDevice, LLR: 3, Confidence: 1, TTL: time.Hour}
+	if got := r.Trust.Assess(t.Context(), situation("ses-1")); !near(got.Nats, 0.5) || got.Coverage != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestADeadPluginIsFeltInEverySession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		go r.Run(ctx)
+		r.speak(2)
+		r.Trust.Assess(ctx, situation("ses-1"))
+		r.Trust.Assess(ctx, situation("ses-2"))
+		asked := len(r.seen)
+		r.mu.Lock()
+		r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, Missing: true}
+		r.mu.Unlock()
+		r.PluginChanged("net", false)
+		synctest.Wait()
+		for _, id := range []string{"ses-1", "ses-2"} {
+			if got := r.Current(id); !near(got.Nats, 0.5) || got.Coverage != 0 {
+				t.Errorf("%s: %+v", id, got)
+			}
+		}
+		if len(r.seen) != asked {
+			t.Error("a dead plugin was asked")
+		}
+		if len(r.changed) != 2 {
+			t.Errorf("told %q", r.changed)
+		}
+		missing := r.Current("ses-1").Terms
+		if i := len(missing) - 2; missing[i].State != stateMissing || missing[i].Reasons[0].Code != reason.PluginDown {
+			t.Errorf("%+v", missing)
+		}
+		// It comes back: asked at once, believed after a minute.
+		r.speak(2)
+		r.PluginChanged("net", true)
+		synctest.Wait()
+		if got := r.Current("ses-1"); !near(got.Nats, 0.5) || got.Coverage != 1 {
+			t.Errorf("back: %+v", got)
+		}
+		for range 3 {
+			r.pass(30 * time.Second)
+			time.Sleep(30 * time.Second)
+			synctest.Wait()
+		}
+		if got := r.Current("ses-1"); got.Nats < 4 {
+			t.Errorf("after a minute: %+v", got)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestAChangedDeviceIsFeltWithoutPlugins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		go r.Run(ctx)
+		before := r.Trust.Assess(ctx, situation("ses-1"))
+		asked := len(r.seen)
+		r.device.Standing = wire.StandingStale
+		r.DeviceChanged("dev-2")
+		synctest.Wait()
+		if got := r.Current("ses-1"); got.Nats != before.Nats {
+			t.Errorf("another device's change: %+v", got)
+		}
+		r.DeviceChanged("dev-1")
+		synctest.Wait()
+		if got := r.Current("ses-1"); !near(got.Nats, before.Nats-1) || len(r.seen) != asked {
+			t.Errorf("%+v", got)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	r := newRig(t)
+	for _, id := range []string{"a", "b", "c"} {
+		r.Trust.Assess(t.Context(), situation(id))
+	}
+	if got := r.Trust.Assess(t.Context(), situation("d")); got.Score != 0 || !got.ValidUntil.IsZero() {
+		t.Errorf("a session beyond the bound: %+v", got)
+	}
+	if got := r.Trust.Assess(t.Context(), situation("a")); got.Score == 0 {
+		t.Error("a known session is not assessed when the cache is full")
+	}
+	r.pass(sessionLife + time.Minute)
+	r.refresh(t.Context())
+	if len(r.sessions) != 0 {
+		t.Errorf("%d sessions outlived their sign-in", len(r.sessions))
+	}
+}
+
+func TestHistoryIsKeptBoundedAndReplayed(t *testing.T) {
+	r := newRig(t)
+	h := r.config.History
+	for i := range maxObservations + 8 {
+		o := wire.Observation{Person: "p", At: at.Add(time.Duration(i) * time.Hour), IP: "192.0.2.7", Success: true}
+		for range 2 { // twice is once
+			if err := h.Add(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := h.Add(t.Context(), wire.Observation{Person: "q", At: at.Add(-retention), Success: true}); err != nil {
+		t.Fatal(err)
+	}
+	replay := func() (all []wire.Observation) {
+		err := h.Replay(t.Context(), func(batch []wire.Observation) error {
+			all = append(all, batch...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	all := replay()
+	if len(all) != maxObservations || !all[0].At.Equal(at.Add(8*time.Hour)) {
+		t.Errorf("%d replayed, from %v", len(all), all[0].At)
+	}
+	for i := 1; i < len(all); i++ {
+		if !all[i-1].At.Before(all[i].At) {
+			t.Error("not oldest first")
+		}
+	}
+	r.pass(retention + 20*time.Hour)
+	if n := len(replay()); n != maxObservations-13 {
+		t.Errorf("%d replayed after the retention", n)
+	}
+}
+
+func TestErasingAPerson(t *testing.T) {
+	r := newRig(t)
+	r.SignedIn(t.Context(), situation("ses-1"))
+	if err := r.config.History.Erase(t.Context(), "per-1"); err != nil {
+		t.Fatal(err)
+	}
+	err := r.config.History.Replay(t.Context(), func([]wire.Observation) error { t.Error("something was kept"); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADamagedHistoryHarmsNobodyElse(t *testing.T) {
+	r := newRig(t)
+	h := r.config.History
+	bad := store.Key(observationKind, observationAgency, "bad")
+	if _, err := r.store.Txn(t.Context(), nil, []store.Op{{Key: bad, Value: []byte("{")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Add(t.Context(), wire.Observation{Person: "p", At: at, Success: true}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := h.Replay(t.Context(), func(batch []wire.Observation) error { n += len(batch); return nil }); err != nil || n != 1 {
+		t.Errorf("%d replayed, %v", n, err)
+	}
+	if err := h.Add(t.Context(), wire.Observation{Person: "bad", At: at, Success: true}); err != nil {
+		t.Errorf("the damaged person cannot start anew: %v", err)
+	}
+}
+
+func TestAClosedStoreLowersNothingElse(t *testing.T) {
+	r := newRig(t)
+	r.speak(2)
+	if err := r.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.SignedIn(t.Context(), situation("ses-1")); got.Score != 98 || len(r.taught) != 0 {
+		t.Errorf("%+v, taught %v", got, r.taught)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	r := newRig(t)
+	r.speak(1)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 20 {
+				id := []string{"a", "b", "c"}[i%3]
+				r.SignedIn(context.Background(), situation(id))
+				r.Current(id)
+				r.PluginChanged("net", i%2 == 0)
+				r.DeviceChanged("dev-1")
+				r.catchUp()
+				r.Forget(id)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestNothingNeededIsOptional(t *testing.T) {
+	if _, err := New(Config{}); err == nil {
+		t.Error("an empty configuration was accepted")
+	}
+}
