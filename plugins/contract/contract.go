@@ -91,7 +91,7 @@ type Verdict struct {
 type Plugin interface {
 	// Describe never changes its answer.
 	Describe() Description
-	// Observe learns from sign-ins, oldest first, and returns how many taught
+	// Observe learns from sign-ins, each person's oldest first, and returns how many taught
 	// something. Failed ones never do; one may come twice.
 	Observe(ctx context.Context, observations []Observation) (learned int, err error)
 	// Assess judges one situation and learns nothing.

@@ -38,7 +38,7 @@ type InferenceClient interface {
 	// Describe says what the plugin is and which features it needs. The answer
 	// never changes while the process lives.
 	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*Description, error)
-	// Observe teaches sign-ins, oldest first, at most 512 in a call. An
+	// Observe teaches sign-ins, each person's oldest first, at most 512 in a call. An
 	// observation may come twice.
 	Observe(ctx context.Context, in *ObserveRequest, opts ...grpc.CallOption) (*ObserveReply, error)
 	// Assess judges one situation and teaches nothing.
@@ -102,7 +102,7 @@ type InferenceServer interface {
 	// Describe says what the plugin is and which features it needs. The answer
 	// never changes while the process lives.
 	Describe(context.Context, *DescribeRequest) (*Description, error)
-	// Observe teaches sign-ins, oldest first, at most 512 in a call. An
+	// Observe teaches sign-ins, each person's oldest first, at most 512 in a call. An
 	// observation may come twice.
 	Observe(context.Context, *ObserveRequest) (*ObserveReply, error)
 	// Assess judges one situation and teaches nothing.
