@@ -1,13 +1,16 @@
-// Package local is what the browser on this laptop may ask of the agent: to
-// confirm to the PDP that the sign-in page's ceremony runs here.
+// Package local is what the browser and the command line on this laptop may ask
+// of the agent: a loopback listener for the sign-in page (design: protocols,
+// Browser ↔ agent) and a Unix socket for `status` and `check`.
 //
-// The listener stands on loopback only. It answers pages of one origin, the
-// enrolled PDP's, under the loopback's own name (so DNS rebinding gains
-// nothing), with a header that only a page that passed a CORS preflight can
-// send (Fetch, 3.2), and only for the user at the screen: the one who owns the
-// connecting socket must hold an active seat. What goes back to the page is a
-// return code that proves nothing alone: the PDP takes it only from the browser
-// that holds the ceremony's cookie (design: Browser ↔ agent).
-//
-// What remains: malware of the same user, and a port that this user forwards.
+// Guarantees of the loopback listener:
+//   - Only pages of the enrolled PDP's origin are answered (Origin, RFC 6454),
+//     under the listener's own names alone (Host: DNS rebinding is refused),
+//     with the header that makes a browser ask first (a preflight), and as a
+//     fetch from another site (Fetch Metadata).
+//   - Only the browser of the user who sits at the laptop: the owner of the
+//     connecting socket must hold an active seat. `seat: none` waives that by
+//     explicit configuration, and is reported to the PDP as a fact.
+//   - What goes through the page's script, the nonce and the return code, proves
+//     nothing alone; the confirmation travels over the agent's own connection.
+//   - Bodies, connections, and confirmations in a minute are bounded.
 package local
