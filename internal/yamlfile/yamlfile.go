@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // MaxBytes bounds a configuration file.
@@ -55,7 +57,11 @@ func Load(file string, v any) error {
 // errors.
 func Decode(file string, raw []byte, v any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(raw), yaml.DisallowUnknownField())
-	if err := decoder.Decode(v); err != nil && !errors.Is(err, io.EOF) {
+	first := v
+	if saysNothing(raw) {
+		first = new(any) // the library would wipe the defaults out of v
+	}
+	if err := decoder.Decode(first); err != nil && !errors.Is(err, io.EOF) {
 		return &Error{File: file, Err: errors.New(yaml.FormatError(err, false, true))}
 	}
 	var second any
@@ -74,6 +80,23 @@ func Decode(file string, raw []byte, v any) error {
 		return &Error{File: file, Err: errors.Join(all...)}
 	}
 	return nil
+}
+
+// saysNothing reports whether the first document is empty but for comments.
+func saysNothing(raw []byte) bool {
+	file, err := parser.ParseBytes(raw, 0)
+	if err != nil {
+		return false // the decoder says what is wrong
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return true
+	}
+	switch file.Docs[0].Body.Type() {
+	case ast.NullType, ast.CommentType:
+		return true
+	default:
+		return false
+	}
 }
 
 // locate names the line of a fault, or of the nearest key above it that is in

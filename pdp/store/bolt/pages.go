@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -44,7 +45,12 @@ type meta struct {
 	txid           uint64
 }
 
-// readMeta reads the meta page id, or says why it is not one.
+// errMeta says that bbolt itself would pass over a meta page, as it does over
+// one that a crash has torn.
+var errMeta = errors.New("no meta page")
+
+// readMeta reads the meta page id. It is errMeta exactly where bbolt takes the
+// other one instead, so that both look at the same state.
 func readMeta(r io.ReaderAt, id uint64) (meta, error) {
 	var raw [pageHeader + metaSize]byte
 	if _, err := r.ReadAt(raw[:], int64(id)*pageSize); err != nil { // #nosec G115 -- 0 or 1
@@ -54,14 +60,10 @@ func readMeta(r io.ReaderAt, id uint64) (meta, error) {
 	sum := fnv.New64a()
 	_, _ = sum.Write(m[:56]) // a hash never fails
 	switch {
-	case native.Uint16(raw[8:]) != flagMeta:
-		return meta{}, damaged(id, "not a meta page")
-	case native.Uint32(m) != magic:
-		return meta{}, damaged(id, "not a bbolt file")
-	case native.Uint32(m[4:]) != formatVersion:
-		return meta{}, damaged(id, "file format %d", native.Uint32(m[4:]))
-	case native.Uint64(m[56:]) != sum.Sum64():
-		return meta{}, damaged(id, "checksum of the meta page")
+	case native.Uint32(m) != magic, native.Uint32(m[4:]) != formatVersion, native.Uint64(m[56:]) != sum.Sum64():
+		return meta{}, errMeta
+	case native.Uint64(raw[:]) != id, native.Uint16(raw[8:]) != flagMeta:
+		return meta{}, damaged(id, "not headed as a meta page")
 	case native.Uint32(m[8:]) != pageSize:
 		return meta{}, damaged(id, "pages of %d bytes", native.Uint32(m[8:]))
 	}

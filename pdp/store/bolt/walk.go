@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 
@@ -42,10 +43,15 @@ func checkPages(r io.ReaderAt, size int64) (Report, error) {
 func newestMeta(r io.ReaderAt) (meta, error) {
 	m0, err0 := readMeta(r, 0)
 	m1, err1 := readMeta(r, 1)
+	torn0, torn1 := errors.Is(err0, errMeta), errors.Is(err1, errMeta)
 	switch {
-	case err0 != nil && err1 != nil:
+	case torn0 && torn1:
+		return meta{}, damaged(0, "no meta page is whole: not a store, or cut")
+	case err0 != nil && !torn0:
 		return meta{}, err0
-	case err0 != nil || err1 == nil && m1.txid > m0.txid:
+	case err1 != nil && !torn1:
+		return meta{}, err1
+	case torn0 || !torn1 && m1.txid > m0.txid:
 		return m1, nil
 	default:
 		return m0, nil
