@@ -26,23 +26,17 @@ type Blobs struct {
 	SigningKey Blob   `json:"signing_key"`
 }
 
-// Blobs keep their secrets out of logs and messages.
+// concealed is what a log or a message shows of keys.
 const concealed = "[keys of this device]"
 
-// String implements fmt.Stringer.
-func (Blobs) String() string { return concealed }
-
-// GoString implements fmt.GoStringer.
-func (Blobs) GoString() string { return concealed }
+// Format implements fmt.Formatter: no verb shows the secrets.
+func (Blobs) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, concealed) }
 
 // LogValue implements slog.LogValuer.
 func (Blobs) LogValue() slog.Value { return slog.StringValue(concealed) }
 
-// String implements fmt.Stringer.
-func (Blob) String() string { return concealed }
-
-// GoString implements fmt.GoStringer.
-func (Blob) GoString() string { return concealed }
+// Format implements fmt.Formatter: no verb shows the secrets.
+func (Blob) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, concealed) }
 
 // LogValue implements slog.LogValuer.
 func (Blob) LogValue() slog.Value { return slog.StringValue(concealed) }

@@ -2,6 +2,7 @@ package tpm
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 
@@ -126,6 +127,34 @@ func (t *TPM) EKCertificates() ([]EKCertificate, error) {
 		}
 	}
 	return all, nil
+}
+
+// EKPublic names the EK that this TPM can make of the preferred kind, and gives
+// its SubjectPublicKeyInfo in DER: for a TPM whose maker left no certificate.
+func (t *TPM) EKPublic() (template string, spki []byte, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.connection == nil {
+		return "", nil, ErrClosed
+	}
+	t.forget()
+	for _, kind := range ekKinds() {
+		var ek *endorsementKey
+		if ek, err = t.openEK(kind); err != nil {
+			continue // a TPM need not know every curve
+		}
+		ek.release()
+		public, err := tpm2.Pub(ek.public)
+		if err != nil {
+			return "", nil, explain("reading the endorsement key", err)
+		}
+		spki, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			return "", nil, explain("encoding the endorsement key", err)
+		}
+		return kind.name, spki, nil
+	}
+	return "", nil, err
 }
 
 // trimPadding cuts what some makers leave behind a certificate in NV: it keeps

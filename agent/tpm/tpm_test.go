@@ -255,6 +255,28 @@ func TestEachTemplateGivesWorkingKeys(t *testing.T) {
 	}
 }
 
+func TestEKPublic(t *testing.T) {
+	b := newBench(t)
+	template, spki, err := b.tpm.EKPublic()
+	if err != nil || template != EKP256 {
+		t.Fatal(template, err)
+	}
+	parsed, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, _ := ekKindNamed(EKP256)
+	ek, err := b.tpm.openEK(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ek.release()
+	public, err := tpm2.Pub(ek.public)
+	if err != nil || !public.(*ecdsa.PublicKey).Equal(parsed) {
+		t.Error("another key", err)
+	}
+}
+
 func TestActivateAnswersTheChallenge(t *testing.T) {
 	b := newBench(t)
 	for _, template := range []string{EKRSA2048, EKP256, EKP384} {
@@ -446,10 +468,15 @@ func TestBlobsSurviveTheFileAndStayOutOfLogs(t *testing.T) {
 	}
 	var logged bytes.Buffer
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "blobs", blobs, "blob", blobs.AK)
-	logged.WriteString(fmt.Sprintf("%v %+v %#v %s %v", blobs, blobs, blobs, blobs, blobs.AK))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
+		fmt.Fprintf(&logged, verb+" "+verb+" "+verb+"\n", blobs, blobs.AK, &blobs)
+	}
 	for _, secret := range [][]byte{blobs.AK.Auth, blobs.TLSKey.Auth} {
-		if strings.Contains(logged.String(), fmt.Sprint(secret[:4])[1:10]) || bytes.Contains(logged.Bytes(), secret) {
-			t.Error("a secret was logged: " + logged.String())
+		start := secret[:6]
+		for _, form := range []string{string(start), fmt.Sprintf("%x", start), strings.Trim(fmt.Sprint(start), "[]"), fmt.Sprintf("%#v", start)[7:30]} {
+			if strings.Contains(logged.String(), form) {
+				t.Error("a secret was logged")
+			}
 		}
 	}
 }

@@ -27,10 +27,11 @@ const (
 // TPM is a running software TPM. It has no resource manager: whoever leaves
 // objects or sessions loaded takes them from the next.
 type TPM struct {
-	dir  string
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan error
+	dir string
+	mu  sync.Mutex
+	cmd *exec.Cmd
+	// ended is closed when the process has ended.
+	ended chan struct{}
 }
 
 // Start runs the TPM that was manufactured in dir, as a machine's power button
@@ -80,12 +81,12 @@ func (t *TPM) stop() error {
 		return fmt.Errorf("swtpm: %w", err)
 	}
 	select {
-	case <-t.done:
+	case <-t.ended:
 	case <-time.After(stopLimit):
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return fmt.Errorf("swtpm: %w", err)
 		}
-		<-t.done
+		<-t.ended
 	}
 	if err := os.Remove(t.Socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("swtpm: %w", err)
@@ -101,7 +102,7 @@ func (t *TPM) start(ctx context.Context) error {
 		"--flags", "not-need-init,startup-clear")
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	done := make(chan error, 1)
+	ended := make(chan struct{})
 	started := make(chan error, 1)
 	go func() {
 		// The parent of Pdeathsig is a thread: this one must live as long as swtpm.
@@ -110,16 +111,17 @@ func (t *TPM) start(ctx context.Context) error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			done <- cmd.Wait()
+			_ = cmd.Wait() // how it ended is in its output
+			close(ended)
 		}
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("swtpm: install swtpm: %w", err)
 	}
-	t.cmd, t.done = cmd, done
+	t.cmd, t.ended = cmd, ended
 	if err := t.ready(ctx); err != nil {
 		_ = cmd.Process.Kill()
-		<-t.done
+		<-t.ended
 		t.cmd = nil
 		return fmt.Errorf("%w\n%s", err, output.Bytes())
 	}
@@ -136,9 +138,8 @@ func (t *TPM) ready(ctx context.Context) error {
 			return conn.Close()
 		}
 		select {
-		case err := <-t.done:
-			t.done <- err
-			return fmt.Errorf("swtpm: ended at start: %w", err)
+		case <-t.ended:
+			return errors.New("swtpm: it ended at start")
 		case <-ctx.Done():
 			return fmt.Errorf("swtpm: no answer on %s: %w", t.Socket(), ctx.Err())
 		case <-tick.C:

@@ -395,7 +395,7 @@ func FuzzParseAttest(f *testing.F) {
 func same(a Attest, peer *tpm2.TPMSAttest) error {
 	clock := wire.TPMClock{
 		Clock: peer.ClockInfo.Clock, ResetCount: peer.ClockInfo.ResetCount, RestartCount: peer.ClockInfo.RestartCount,
-		Safe: bool(peer.ClockInfo.Safe), FirmwareVersion: peer.FirmwareVersion,
+		Safe: peer.ClockInfo.Safe, FirmwareVersion: peer.FirmwareVersion,
 	}
 	if a.Type != uint16(peer.Type) || !bytes.Equal(a.QualifiedSigner, peer.QualifiedSigner.Buffer) ||
 		!bytes.Equal(a.ExtraData, peer.ExtraData.Buffer) || a.Clock != clock {
