@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -151,10 +152,10 @@ func TestEveryNoun(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}
-	if got, err := f.Client.SetDisabled(ctx, "moda", "wang.xm", true); err != nil || !got.Disabled {
+	if got, err := f.SetDisabled(ctx, "moda", "wang.xm", true); err != nil || !got.Disabled {
 		t.Error(got, err)
 	}
-	if got, err := f.Client.SetDisabled(ctx, "", p.ID, false); err != nil || got.Disabled {
+	if got, err := f.SetDisabled(ctx, "", p.ID, false); err != nil || got.Disabled {
 		t.Error(got, err)
 	}
 	if got, err := f.Link(ctx, "moda", "wang.xm", client.NewLink{LifeSeconds: 3600}); err != nil || !strings.HasSuffix(got.URL, p.ID) {
@@ -164,7 +165,7 @@ func TestEveryNoun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := f.Client.RevokeKey(ctx, k.ID); err != nil || !got.Revoked {
+	if got, err := f.RevokeKey(ctx, k.ID); err != nil || !got.Revoked {
 		t.Error(got, err)
 	}
 	created, err := f.CreatePortal(ctx, "moda", client.NewPortal{NameZH: "人事", NameEN: "HR", Origin: "https://hr.example", Sensitivity: wire.PortalNormal})
@@ -174,7 +175,7 @@ func TestEveryNoun(t *testing.T) {
 	if got, err := f.Portals(ctx, "moda"); err != nil || len(got) != 1 || got[0].SecretHash != nil {
 		t.Error(got, err)
 	}
-	if got, err := f.Client.IssueCode(ctx, "moda", client.NewCode{DeviceName: "LT-2", LifeSeconds: 60}); err != nil || got.Code == "" || f.others.by != "uid:0" {
+	if got, err := f.IssueCode(ctx, "moda", client.NewCode{DeviceName: "LT-2", LifeSeconds: 60}); err != nil || got.Code == "" || f.others.by != "uid:0" {
 		t.Error(got, err, f.others.by)
 	}
 	if got, err := f.Devices(ctx, "moda"); err != nil || len(got) != 1 || got[0].Standing.Result.Claims != nil {
@@ -183,10 +184,10 @@ func TestEveryNoun(t *testing.T) {
 	if got, err := f.Device(ctx, "moda", "LT-1"); err != nil || got.Device.ID != d.ID || len(got.Standing.Result.Claims) != 1 {
 		t.Error(got, err)
 	}
-	if got, err := f.Client.ApproveDevice(ctx, "moda", "lt-1"); err != nil || got.Status != wire.DeviceActive {
+	if got, err := f.ApproveDevice(ctx, "moda", "lt-1"); err != nil || got.Status != wire.DeviceActive {
 		t.Error(got, err)
 	}
-	if got, err := f.Client.RetireDevice(ctx, "", d.ID); err != nil || got.Status != wire.DeviceRetired {
+	if got, err := f.RetireDevice(ctx, "", d.ID); err != nil || got.Status != wire.DeviceRetired {
 		t.Error(got, err)
 	}
 	if got, err := f.Sessions(ctx, p.ID); err != nil || len(got) != 1 {
@@ -225,18 +226,18 @@ func TestEveryChangeIsRecordedBeforeAndAfter(t *testing.T) {
 			_, err := f.CreatePerson(ctx, "moda", client.NewPerson{Name: "李", Account: "li"})
 			return err
 		},
-		"person disable": func() error { _, err := f.Client.SetDisabled(ctx, "", p.ID, true); return err },
-		"person enable":  func() error { _, err := f.Client.SetDisabled(ctx, "", p.ID, false); return err },
+		"person disable": func() error { _, err := f.SetDisabled(ctx, "", p.ID, true); return err },
+		"person enable":  func() error { _, err := f.SetDisabled(ctx, "", p.ID, false); return err },
 		"person link":    func() error { _, err := f.Link(ctx, "", p.ID, client.NewLink{LifeSeconds: 60}); return err },
 		"portal create": func() error {
 			_, err := f.CreatePortal(ctx, "moda", client.NewPortal{NameZH: "人", NameEN: "H", Origin: "https://h.example", Sensitivity: wire.PortalNormal})
 			return err
 		},
 		"device code": func() error {
-			_, err := f.Client.IssueCode(ctx, "moda", client.NewCode{DeviceName: "x", LifeSeconds: 60})
+			_, err := f.IssueCode(ctx, "moda", client.NewCode{DeviceName: "x", LifeSeconds: 60})
 			return err
 		},
-		"device approve": func() error { _, err := f.Client.ApproveDevice(ctx, "", d.ID); return err },
+		"device approve": func() error { _, err := f.ApproveDevice(ctx, "", d.ID); return err },
 		"session revoke": func() error { _, err := f.RevokeSession(ctx, sessionID); return err },
 	} {
 		before := len(f.audit.acts(t))
@@ -264,13 +265,13 @@ func TestWhatCannotBeRecordedIsNotDone(t *testing.T) {
 	f := open(t)
 	p, _ := f.populate(t)
 	f.audit.room = len(f.audit.records)
-	_, err := f.Client.SetDisabled(t.Context(), "", p.ID, true)
+	_, err := f.SetDisabled(t.Context(), "", p.ID, true)
 	refusedWith(t, err, http.StatusServiceUnavailable, reason.AuditClosed)
 	if got, _ := f.dir.Person(t.Context(), p.ID); got.Disabled {
 		t.Error("done without a record")
 	}
 	f.audit.room++ // the change is recorded, its outcome is not
-	_, err = f.Client.SetDisabled(t.Context(), "", p.ID, true)
+	_, err = f.SetDisabled(t.Context(), "", p.ID, true)
 	refusedWith(t, err, http.StatusServiceUnavailable, reason.AuditClosed)
 
 	stranger := f.as(t, nobodyUID)
@@ -311,8 +312,8 @@ func TestRefusalsAreToldByWhatTheyAre(t *testing.T) {
 		"no person":         {404, reason.CfgNotFound, func() error { _, err := f.Person(ctx, "moda", "nobody"); return err }},
 		"person, no agency": {404, reason.CfgNotFound, func() error { _, err := f.Person(ctx, "", "wang.xm"); return err }},
 		"link's life":       {400, reason.CfgLife, func() error { _, err := f.Link(ctx, "", p.ID, client.NewLink{LifeSeconds: 1 << 60}); return err }},
-		"code's life":       {400, reason.CfgLife, func() error { _, err := f.Client.IssueCode(ctx, "moda", client.NewCode{DeviceName: "x"}); return err }},
-		"no key":            {404, reason.CfgNotFound, func() error { _, err := f.Client.RevokeKey(ctx, "key-1"); return err }},
+		"code's life":       {400, reason.CfgLife, func() error { _, err := f.IssueCode(ctx, "moda", client.NewCode{DeviceName: "x"}); return err }},
+		"no key":            {404, reason.CfgNotFound, func() error { _, err := f.RevokeKey(ctx, "key-1"); return err }},
 		"no device":         {404, reason.CfgNotFound, func() error { _, err := f.Device(ctx, "moda", "LT-9"); return err }},
 		"no session":        {404, reason.CfgNotFound, func() error { _, err := f.RevokeSession(ctx, "ses-00000000000000000000000008"); return err }},
 		"session id":        {404, reason.CfgNotFound, func() error { _, err := f.RevokeSession(ctx, "x"); return err }},
@@ -325,10 +326,10 @@ func TestRefusalsAreToldByWhatTheyAre(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refusedWith(t, c.do(), c.status, c.code) })
 	}
-	if _, err := f.Client.ApproveDevice(ctx, "", d.ID); err != nil {
+	if _, err := f.ApproveDevice(ctx, "", d.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.Client.ApproveDevice(ctx, "", d.ID)
+	_, err := f.ApproveDevice(ctx, "", d.ID)
 	refusedWith(t, err, http.StatusConflict, reason.CfgState)
 	acts := f.audit.acts(t)
 	if last := acts[len(acts)-1]; last.Outcome != outcomeFailed || last.Why == "" {
@@ -374,19 +375,17 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 func TestProblemsAreInTheReadersLanguage(t *testing.T) {
 	f := open(t)
 	_, err := client.New(f.socket, reason.Chinese).People(t.Context(), "none")
+	refusedWith(t, err, http.StatusNotFound, reason.CfgNotFound)
 	var p *client.Problem
-	if refusedWith(t, err, http.StatusNotFound, reason.CfgNotFound); err == nil {
-		return
-	}
-	if p, _ = err.(*client.Problem); p.Document.Title != "查無資料" {
-		t.Errorf("title %q", p.Document.Title)
+	if !errors.As(err, &p) || p.Document.Title != "查無資料" {
+		t.Errorf("error %v", err)
 	}
 }
 
 func TestASocketThatIsNotThere(t *testing.T) {
 	_, err := client.New(socketPath(t), reason.English).Status(t.Context())
-	p, ok := err.(*client.Problem)
-	if !ok || !p.Unreachable() || p.Why.Code != reason.CfgNoSocket {
+	var p *client.Problem
+	if !errors.As(err, &p) || !p.Unreachable() || p.Why.Code != reason.CfgNoSocket {
 		t.Errorf("error %v", err)
 	}
 }
