@@ -44,12 +44,31 @@ func program(t testing.TB, name string) Config {
 	if strings.HasPrefix(name, "odd-") {
 		source = "./testdata/odd"
 	}
+	copyFile(t, built(t, source), path)
+	return Config{Name: name, Path: path, SHA256: digest(t, path), Cluster: wire.ClusterNetwork, Deadline: 2 * time.Second}
+}
+
+// builds keeps each program that was built, in a folder that TestMain removes.
+var builds struct {
+	sync.Mutex
+	dir string
+}
+
+// built builds a program once, without cgo, as it is shipped.
+func built(t testing.TB, source string) string {
+	t.Helper()
+	builds.Lock()
+	defer builds.Unlock()
+	path := filepath.Join(builds.dir, filepath.Base(source))
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	build := exec.Command("go", "build", "-o", path, source)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return Config{Name: name, Path: path, SHA256: digest(t, path), Cluster: wire.ClusterNetwork, Deadline: 2 * time.Second}
+	return path
 }
 
 func copyFile(t testing.TB, from, to string) {
@@ -358,6 +377,21 @@ func TestAKilledPluginIsMissingAndComesBack(t *testing.T) {
 	}
 }
 
+// stopProcess returns when the kernel says that the process has stopped.
+func stopProcess(t *testing.T, pid int) {
+	t.Helper()
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for range 500 {
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && strings.Contains(string(stat), ") T ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the process does not stop")
+}
+
 func TestAStoppedPluginIsLateAndThenReplaced(t *testing.T) {
 	o, e := options(t)
 	o.HealthEvery = time.Hour // only its answers betray it
@@ -365,9 +399,7 @@ func TestAStoppedPluginIsLateAndThenReplaced(t *testing.T) {
 	c.Deadline = 100 * time.Millisecond
 	h := start(t, o, c)
 	pid := pidOf(t, h)
-	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stopProcess(t, pid)
 	for range maxBadAnswers {
 		began := time.Now()
 		v := h.Assess(t.Context(), seen("192.0.2.7"))[0]
@@ -388,9 +420,7 @@ func TestAQuietStoppedPluginIsFoundByItsPulse(t *testing.T) {
 	o, e := options(t)
 	o.HealthEvery = 50 * time.Millisecond
 	h := start(t, o, program(t, "networknovelty"))
-	if err := unix.Kill(pidOf(t, h), unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stopProcess(t, pidOf(t, h))
 	e.wait(t, 3)
 }
 

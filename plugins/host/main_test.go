@@ -17,5 +17,12 @@ func TestMain(m *testing.M) {
 			os.Exit(doomedHost(os.Args[2:]))
 		}
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "host-test-")
+	if err != nil {
+		panic(err)
+	}
+	builds.dir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
