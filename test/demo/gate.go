@@ -154,7 +154,7 @@ func (w *world) openPortal(ctx context.Context, _ *narrator, tell tell) error {
 	if err != nil {
 		return err
 	}
-	if closed.Status/100 != 3 || !strings.Contains(closed.Location, "/.menshen/start") {
+	if closed.Status != 303 || !strings.HasPrefix(closed.Location, pdpURL+"/sign-in?h=") {
 		return fmt.Errorf("a stranger got %d %s", closed.Status, closed.Location)
 	}
 	tell("a request without a session: %d to %.60s", closed.Status, closed.Location)
@@ -166,7 +166,7 @@ func (w *world) startApplication(ctx context.Context) (err error) {
 		return err
 	}
 	if w.portal, err = w.start("portal", w.at(w.net.Gate, portalUID), filepath.Join(w.bin, "portal"),
-		"-listen", "127.0.0.1:8080", "-issuer", pdpURL+"/a/moda", "-audience", portalURL,
+		"-listen", "127.0.0.1:8080", "-issuer", pdpURL+"/a/moda", "-origin", portalURL,
 		"-ca", w.path("portal", "web-ca.pem")); err != nil {
 		return err
 	}
@@ -203,6 +203,8 @@ func (w *world) startNginx(ctx context.Context, secret string) error {
 	}
 	if err := relocate(root, map[string]string{
 		"/etc/menshen":                  root,
+		"listen 443":                    "listen " + lab.PortalIP + ":443",
+		"listen 80;":                    "listen " + lab.PortalIP + ":80;",
 		"hr.example.gov.tw":             portalHost,
 		"/etc/ssl/portal/fullchain.pem": cert,
 		"/etc/ssl/portal/key.pem":       key,

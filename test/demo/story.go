@@ -123,7 +123,7 @@ func (w *world) copiedCookie(_ context.Context, _ *narrator, tell tell) error {
 	if err != nil {
 		return err
 	}
-	if page.Status != 302 && page.Status != 303 {
+	if page.Status != 303 {
 		return fmt.Errorf("the café got %d for a page", page.Status)
 	}
 	tell("the same cookie: 200 at home, %d to the sign-in page from the café's network", page.Status)

@@ -75,7 +75,7 @@ func newWorld(ctx context.Context, bin, pictures string) (w *world, err error) {
 	}
 	w.closers = append(w.closers, w.net.Close)
 	// Ports below 1024 are for unprivileged users too, in this namespace alone.
-	if _, err := lab.Run(w.at(w.net.Gate, 0).Command("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start")); err != nil {
+	if _, err := lab.Run(lab.Where{Place: w.net.Gate}.Command("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start")); err != nil {
 		return w, err
 	}
 	if err := w.furnish(); err != nil {
