@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -68,8 +67,8 @@ func lowest(ctx context.Context, c *child, best *value) error {
 // knownSession is the proxies' port on its real parts: store, audit log,
 // directory, policy, sessions and signed tokens. Only what a known session
 // does not reach is left out: sign-in, and the laptop whose state is given.
-func knownSession(ctx context.Context, dir string) (http.Handler, string, func() error, error) {
-	p, err := newParts(dir)
+func knownSession(ctx context.Context) (http.Handler, string, func() error, error) {
+	p, err := newParts()
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -110,11 +109,11 @@ type parts struct {
 	tokens    *token.Issuer
 }
 
-func newParts(dir string) (p parts, err error) {
-	if p.store, err = bolt.Open(filepath.Join(dir, "store.db"), bolt.Options{}); err != nil {
+func newParts() (p parts, err error) {
+	if p.store, err = bolt.Open("store.db", bolt.Options{}); err != nil {
 		return p, err
 	}
-	if p.log, err = audit.Open(filepath.Join(dir, "audit"), audit.Options{}); err != nil {
+	if p.log, err = audit.Open("audit", audit.Options{}); err != nil {
 		return p, err
 	}
 	if p.policy, err = policy.Load(policy.Baseline()); err != nil {
@@ -122,7 +121,7 @@ func newParts(dir string) (p parts, err error) {
 	}
 	p.directory = directory.New(p.store, time.Now, rand.Reader)
 	p.tokens, err = token.New(token.Config{
-		Dir: filepath.Join(dir, "tokens"), Origin: "https://pdp.bench.test", Agencies: p.directory, Clock: time.Now, Random: rand.Reader,
+		Dir: "tokens", Origin: "https://pdp.bench.test", Agencies: p.directory, Clock: time.Now, Random: rand.Reader,
 	})
 	return p, err
 }

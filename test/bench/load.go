@@ -32,14 +32,15 @@ type child struct {
 	request string // what the load sends
 }
 
-// startServer starts this program again as one of the servers and waits until
-// it says on its standard output where it listens and what to ask it.
+// startServer starts this program again as one of the servers, which keeps its
+// files in dir, and waits until it says on its standard output where it listens and what to ask it.
 func startServer(ctx context.Context, name, dir string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, name, dir) // #nosec G204 -- this program itself
+	cmd := exec.CommandContext(ctx, self, name) // #nosec G204 -- this program itself
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -18,8 +18,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 3 && servers[os.Args[1]] != nil {
-		fail(serve(os.Args[1], os.Args[2]))
+	if len(os.Args) == 2 && servers[os.Args[1]] != nil {
+		fail(serve(os.Args[1]))
 		return
 	}
 	only := flag.String("run", "", "measure the budgets whose names match this expression")

@@ -14,8 +14,8 @@ import (
 )
 
 // server makes a handler and the request that the load sends to it; stop ends
-// what stands behind the handler.
-type server func(ctx context.Context, dir string) (handler http.Handler, request string, stop func() error, err error)
+// what stands behind the handler. Its files go to the working folder.
+type server func(ctx context.Context) (handler http.Handler, request string, stop func() error, err error)
 
 // servers are what this program becomes when it is started by their name.
 var servers = map[string]server{
@@ -24,17 +24,17 @@ var servers = map[string]server{
 }
 
 // floor is what every answer costs at the least: net/http, answering 200.
-func floor(context.Context, string) (http.Handler, string, func() error, error) {
+func floor(context.Context) (http.Handler, string, func() error, error) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	return handler, "GET / HTTP/1.1\r\nHost: floor.test\r\n\r\n", func() error { return nil }, nil
 }
 
 // serve answers on a free port, which it prints with the request to send,
 // until it is told to stop.
-func serve(name, dir string) error {
+func serve(name string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	handler, request, end, err := servers[name](ctx, dir)
+	handler, request, end, err := servers[name](ctx)
 	if err != nil {
 		return err
 	}
