@@ -2,7 +2,6 @@ package pdp
 
 import (
 	"crypto/rand"
-	"io"
 	"log/slog"
 	"time"
 
@@ -20,4 +19,4 @@ func newCeremony(c Config, s *state, names *directory.Directory, logger *slog.Lo
 	})
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -206,4 +206,3 @@ func chownAll(root string, uid int) error {
 		return os.Lchown(path, uid, uid)
 	})
 }
-

@@ -44,7 +44,7 @@ func (w Where) Command(argv ...string) *exec.Cmd {
 // Enter carries out what Command asked for. It returns only on failure.
 func Enter(args []string) error {
 	if len(args) < 4 {
-		return errors.New("lab: " + EnterVerb + " PLACE UID BINDS [TARGET SOURCE]... COMMAND...")
+		return errors.New("lab: " + EnterVerb + " PLACE UID BINDS [TARGET SOURCE]… COMMAND")
 	}
 	uid, err := strconv.Atoi(args[1])
 	if err != nil {
