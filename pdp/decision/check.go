@@ -63,7 +63,7 @@ func (s *Server) startCheck(w http.ResponseWriter, r *http.Request, q *question)
 	request := s.lastRefused(q)
 	device, ok := s.Sessions.Admitted(request)
 	if !ok {
-		s.signInAgain(w, r, q, reason.New(reason.SessionNone))
+		s.signInAgain(w, r, q, reason.New(reason.SessionNone), false)
 		return
 	}
 	c, wait := s.checks.begin(request, s.Clock(), func(c *check) {
@@ -146,7 +146,7 @@ func (s *Server) followCheck(w http.ResponseWriter, r *http.Request, q *question
 	case c.overtime:
 		problem.Write(w, r, http.StatusGatewayTimeout, reason.New(reason.AgentDidNotAnswer))
 	case c.stage == wire.CheckResult && c.outcome.Outcome == wire.AccessSignIn:
-		s.signInAgain(w, r, q, c.outcome.Reason)
+		s.signInAgain(w, r, q, c.outcome.Reason, c.outcome.FreshKey)
 	default:
 		problem.WriteJSON(w, r, wire.CheckAnswer{ID: c.id, Stage: c.stage, Allowed: c.outcome.Outcome == wire.AccessGranted,
 			Code: c.outcome.Reason.Code, Decision: decisionID(&c.outcome)})
@@ -173,10 +173,4 @@ func (s *Server) advance(r *http.Request, c *check) {
 			c.stage = wire.CheckMeasuring
 		}
 	}
-}
-
-// signInAgain tells a script that its session has ended.
-func (s *Server) signInAgain(w http.ResponseWriter, r *http.Request, q *question, why wire.Reason) {
-	w.Header().Set("WWW-Authenticate", challenge)
-	problem.Write(w, r, http.StatusUnauthorized, why, problem.WithSignIn(signInAddress(r, q)))
 }

@@ -25,31 +25,33 @@ func (s *Server) denied(w http.ResponseWriter, r *http.Request, q *question) {
 		goTo(w, back) // settled meanwhile
 		return
 	}
-	status, why := http.StatusForbidden, a.Reason
-	switch a.Outcome {
-	case wire.AccessSignIn:
-		status = http.StatusUnauthorized
-		w.Header().Set("WWW-Authenticate", challenge)
-	case wire.AccessGranted: // settled meanwhile, and yet nothing is repeated
-		why = reason.New(reason.FormNotSent)
-	}
 	w.Header()[answerDecision] = []string{decisionID(&a)}
-	if !q.document {
-		options := []problem.Option{problem.WithDecision(decisionID(&a))}
-		if status == http.StatusUnauthorized {
-			options = append(options, problem.WithSignIn(signInAddress(r, q)))
-		}
-		problem.Write(w, r, status, why, options...)
+	if a.Outcome == wire.AccessGranted { // settled meanwhile, and yet nothing is repeated
+		a.Reason = reason.New(reason.FormNotSent)
+	}
+	if q.document {
+		s.deniedPage(w, r, q, &a, back)
 		return
 	}
+	if a.Outcome == wire.AccessSignIn {
+		s.signInAgain(w, r, q, a.Reason, a.FreshKey)
+		return
+	}
+	problem.Write(w, r, http.StatusForbidden, a.Reason, problem.WithDecision(decisionID(&a)))
+}
+
+func (s *Server) deniedPage(w http.ResponseWriter, r *http.Request, q *question, a *wire.Access, back string) {
 	if !q.Navigation {
-		back = pageOf(r, q) // where the form is: its address would not repeat it
+		back = pageOf(r, q) // where the form is: the form's address would not repeat it
 	}
-	if a.Outcome != wire.AccessRefused || a.Decision == nil {
-		s.Pages.Fault(w, r, status, why, back)
-		return
+	switch {
+	case a.Outcome == wire.AccessSignIn:
+		s.Pages.Fault(w, r, http.StatusUnauthorized, reason.New(reason.FormNotSent), startPath(back, a.FreshKey))
+	case a.Outcome == wire.AccessGranted, a.Decision == nil:
+		s.Pages.Fault(w, r, http.StatusForbidden, a.Reason, back)
+	default:
+		s.Pages.Denial(w, r, s.denialPage(q, a, back))
 	}
-	s.Pages.Denial(w, r, s.denialPage(q, &a, back))
 }
 
 func (s *Server) denialPage(q *question, a *wire.Access, back string) wire.DenialPage {

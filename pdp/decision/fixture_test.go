@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/decision"
 	"github.com/menshen-zt/menshen/pdp/seal"
@@ -102,6 +103,20 @@ func check(t testing.TB, err error) {
 func (w *world) clock() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
 
 func (w *world) set(f func()) { w.mu.Lock(); defer w.mu.Unlock(); f() }
+
+// pass lets time go by and waits until the owner of the uses has seen it.
+func (w *world) pass(d time.Duration, cookie string) {
+	w.t.Helper()
+	w.set(func() { w.now = w.now.Add(d) })
+	for range 200 {
+		got := w.ask(asked{header: map[string]string{"Cookie": cookie, "Sec-Fetch-Mode": "cors"}})
+		if got.Header.Get("Menshen-Reason") != reason.AuditClosed {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	w.t.Fatal("the audit log stays closed")
+}
 
 func (w *world) facts() wire.Facts {
 	return wire.Facts{

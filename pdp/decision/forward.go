@@ -35,8 +35,7 @@ func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request, q *question
 	case wire.AccessGranted:
 		w.WriteHeader(http.StatusOK)
 	case wire.AccessSignIn:
-		w.Header().Set("WWW-Authenticate", challenge)
-		problem.Write(w, r, http.StatusUnauthorized, a.Reason, problem.WithSignIn(signInAddress(r, q)))
+		s.signInAgain(w, r, q, a.Reason, a.FreshKey)
 	default:
 		problem.Write(w, r, http.StatusForbidden, a.Reason, problem.WithDecision(decisionID(&a)))
 	}

@@ -251,11 +251,9 @@ func TestCookieHeader(t *testing.T) {
 func TestSessionEndsByTime(t *testing.T) {
 	w := newWorld(t)
 	cookie := w.enter()
-	w.set(func() { w.now = w.now.Add(11 * time.Minute) })
+	w.pass(11*time.Minute, cookie)
 	page := map[string]string{"Cookie": cookie, "Sec-Fetch-Mode": "navigate"}
 	script := map[string]string{"Cookie": cookie, "Sec-Fetch-Mode": "cors"}
-	w.sessions.PolicyChanged()
-	time.Sleep(1100 * time.Millisecond) // the owner of the uses sees the new time
 	if got := w.ask(asked{header: script}); got.StatusCode != http.StatusOK {
 		t.Fatal(got.Status, body(t, got))
 	}

@@ -186,7 +186,9 @@ func (g *gate) send(method, target, body string, header ...string) *http.Respons
 		r.Header.Add(header[i], header[i+1])
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // #nosec G402 -- the test's own nginx
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", g.address) }}
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", g.address)
+		}}
 	g.t.Cleanup(transport.CloseIdleConnections)
 	answer, err := transport.RoundTrip(r)
 	check(g.t, err)
@@ -230,6 +232,28 @@ func TestNginxSignInAndIdentity(t *testing.T) {
 	// The application's own 401 is its own.
 	if got := g.send("GET", "/own-401", "", "Cookie", cookie); body(t, got) != "the application's own" {
 		t.Error(got.Status)
+	}
+}
+
+// HTTP/2 sends each cookie in a field of its own (RFC 9113, 8.2.3).
+func TestNginxHTTP2(t *testing.T) {
+	g := newGate(t)
+	cookie, _ := g.signedIn("/")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://hr.example.gov.tw/x", nil)
+	check(t, err)
+	r.Header.Set("Cookie", "a=1; "+cookie+"; b=2")
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // #nosec G402 -- the test's own nginx
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", g.address)
+		}}
+	defer transport.CloseIdleConnections()
+	got, err := transport.RoundTrip(r)
+	check(t, err)
+	if got.ProtoMajor != 2 || got.StatusCode != http.StatusOK {
+		t.Fatal(got.Proto, got.Status)
+	}
+	if arrived := g.reached()[0].Header.Get("Cookie"); arrived != "a=1; b=2" {
+		t.Errorf("%q", arrived)
 	}
 }
 

@@ -29,13 +29,13 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) 
 	case a.Outcome == wire.AccessRefused:
 		s.denied(w, r, q)
 	case q.document:
-		s.Pages.Fault(w, r, http.StatusUnauthorized, reason.New(reason.FormNotSent), startPath(pageOf(r, q)))
+		s.Pages.Fault(w, r, http.StatusUnauthorized, reason.New(reason.FormNotSent), startPath(pageOf(r, q), a.FreshKey))
 	default:
 		why := a.Reason
 		if a.Outcome == wire.AccessGranted {
 			why = reason.New(reason.SessionNone) // signed in meanwhile; the script may ask again
 		}
-		s.signInAgain(w, r, q, why)
+		s.signInAgain(w, r, q, why, a.FreshKey)
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request, q *question) {
 		return
 	case !wire.SameNetwork(login.Network, wire.NetworkOf(q.Address)):
 		// The device was confirmed for the network that the sign-in began on.
-		s.Pages.Fault(w, r, http.StatusForbidden, reason.New(reason.LoginNetworkMoved), startPath(login.ReturnPath))
+		s.Pages.Fault(w, r, http.StatusForbidden, reason.New(reason.LoginNetworkMoved), startPath(login.ReturnPath, false))
 		return
 	}
 	value, err := s.Sessions.Create(r.Context(), *q.Portal, login, q.Address, cookieDigest(r.Header))
@@ -129,7 +129,7 @@ func (s *Server) callbackRefused(w http.ResponseWriter, r *http.Request, q *ques
 	if pre == "" {
 		why = reason.New(reason.LoginOtherBrowser)
 	}
-	s.Pages.Fault(w, r, http.StatusForbidden, why, startPath("/"))
+	s.Pages.Fault(w, r, http.StatusForbidden, why, startPath("/", false))
 }
 
 // signOut ends the session of this portal.
@@ -142,19 +142,19 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, q *question) {
 	setCookie(w, cookiePre, "", -1)
 	if err := s.Sessions.SignOut(r.Context(), q.Portal.ID, cookieDigest(r.Header)); err != nil {
 		s.Logger.Error("sign-out not stored", "portal", q.Portal.ID, "error", err)
-		s.Pages.Fault(w, r, http.StatusServiceUnavailable, reason.New(reason.SessionEndNotStored), startPath("/"))
+		s.Pages.Fault(w, r, http.StatusServiceUnavailable, reason.New(reason.SessionEndNotStored), startPath("/", false))
 		return
 	}
 	goTo(w, "/.menshen/signed-out")
 }
 
 func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, q *question) {
-	s.Pages.SignedOut(w, r, *q.Portal, startPath("/"))
+	s.Pages.SignedOut(w, r, *q.Portal, startPath("/", false))
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, q *question, what string, err error) {
 	s.Logger.Error("failed", "what", what, "portal", q.Portal.ID, "error", err)
-	s.Pages.Fault(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable), startPath("/"))
+	s.Pages.Fault(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable), startPath("/", false))
 }
 
 // returnPath returns path if it leads back to the portal, else its root.
@@ -165,12 +165,26 @@ func returnPath(path string) string {
 	return path
 }
 
-func startPath(back string) string { return "/.menshen/start?rd=" + url.QueryEscape(returnPath(back)) }
+// startPath is where a sign-in begins that comes back to a path; fresh asks for
+// a new touch of the key.
+func startPath(back string, fresh bool) string {
+	path := "/.menshen/start?rd=" + url.QueryEscape(returnPath(back))
+	if fresh {
+		path += "&fresh=1"
+	}
+	return path
+}
 
 // signInAddress is where a script's person signs in again: it comes back to
 // the page that the script runs on, as far as the browser tells.
-func signInAddress(r *http.Request, q *question) string {
-	return q.Portal.Origin + startPath(pageOf(r, q))
+func signInAddress(r *http.Request, q *question, fresh bool) string {
+	return q.Portal.Origin + startPath(pageOf(r, q), fresh)
+}
+
+// signInAgain tells a script where its person signs in again.
+func (s *Server) signInAgain(w http.ResponseWriter, r *http.Request, q *question, why wire.Reason, fresh bool) {
+	w.Header().Set("WWW-Authenticate", challenge)
+	problem.Write(w, r, http.StatusUnauthorized, why, problem.WithSignIn(signInAddress(r, q, fresh)))
 }
 
 // pageOf returns the path of the portal's page that a request was made from,

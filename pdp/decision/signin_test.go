@@ -95,11 +95,10 @@ func TestStart(t *testing.T) {
 func TestStepUpAsksForAFreshTouch(t *testing.T) {
 	w := newWorld(t)
 	cookie := w.enter()
-	w.set(func() { w.now = w.now.Add(5 * time.Minute) })
+	w.pass(5*time.Minute, cookie)
 	w.decide(func(session.Subject, wire.Action) (wire.Facts, wire.Decision) {
 		return w.facts(), wire.Decision{Effect: wire.StepUp, ValidUntil: w.clock().Add(time.Hour)}
 	})
-	time.Sleep(1100 * time.Millisecond) // the owner of the uses sees the new time
 	if got := w.ask(asked{header: with(navigate, "Cookie", cookie)}); got.StatusCode != http.StatusUnauthorized || got.Header.Get("Menshen-Reason") != reason.FreshKeyNeeded {
 		t.Fatal(got.Status, got.Header)
 	}
@@ -107,6 +106,67 @@ func TestStepUpAsksForAFreshTouch(t *testing.T) {
 		got := w.ask(asked{path: path, header: with(navigate, "Cookie", cookie)})
 		if _, handle := w.signIn(got.Header.Get("Location")); !handle.FreshAfter.Equal(w.clock()) {
 			t.Error(path, "does not ask for a fresh touch")
+		}
+	}
+}
+
+// A write that needs a fresh touch sends the form's page to ask for one, and
+// starting does not stop at the session that reads already have.
+func TestStepUpOfAWrite(t *testing.T) {
+	w := newWorld(t)
+	cookie := w.enter()
+	w.pass(5*time.Minute, cookie)
+	w.decide(func(s session.Subject, a wire.Action) (wire.Facts, wire.Decision) {
+		f, d := w.allow(s, a)
+		if a != wire.ActionRead {
+			d.Effect = wire.StepUp
+		}
+		return f, d
+	})
+	if got := w.ask(asked{header: with(navigate, "Cookie", cookie)}); got.StatusCode != http.StatusOK {
+		t.Fatal(got.Status)
+	}
+	form := w.ask(asked{path: "/.menshen/challenge", original: "POST /save", header: with(navigate, "Cookie", cookie, "Referer", hr.Origin+"/form")})
+	if text := body(t, form); text != "fault ZT-SES-007 again=/.menshen/start?rd=%2Fform&fresh=1" {
+		t.Error(text)
+	}
+	script := w.ask(asked{original: "POST /save", header: map[string]string{"Sec-Fetch-Mode": "cors", "Cookie": cookie}})
+	if text := body(t, script); script.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "rd=%2F\\u0026fresh=1") {
+		t.Error(script.Status, text)
+	}
+}
+
+// What was refused and is settled when the browser asks why: a page is shown
+// again, anything else is not repeated.
+func TestSettledMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	cookie := w.enter()
+	for name, c := range map[string]struct {
+		original, mode string
+		status         int
+		says           string
+	}{
+		"page":   {"GET /x", "navigate", http.StatusSeeOther, ""},
+		"form":   {"POST /x", "navigate", http.StatusForbidden, reason.FormNotSent},
+		"script": {"GET /x", "cors", http.StatusForbidden, reason.FormNotSent},
+	} {
+		got := w.ask(asked{path: "/.menshen/denied", original: c.original, header: map[string]string{"Cookie": cookie, "Sec-Fetch-Mode": c.mode}})
+		if text := body(t, got); got.StatusCode != c.status || !strings.Contains(text, c.says) {
+			t.Errorf("%s: %s %s", name, got.Status, text)
+		}
+	}
+	for name, c := range map[string]struct {
+		original, mode string
+		status         int
+		says           string
+	}{
+		"page":   {"GET /x", "navigate", http.StatusSeeOther, ""},
+		"form":   {"POST /x", "navigate", http.StatusUnauthorized, reason.FormNotSent},
+		"script": {"GET /x", "cors", http.StatusUnauthorized, reason.SessionNone},
+	} {
+		got := w.ask(asked{path: "/.menshen/denied", original: c.original, header: map[string]string{"Sec-Fetch-Mode": c.mode}})
+		if text := body(t, got); got.StatusCode != c.status || !strings.Contains(text, c.says) {
+			t.Errorf("%s, signed out: %s %s", name, got.Status, text)
 		}
 	}
 }
