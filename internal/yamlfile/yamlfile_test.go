@@ -83,7 +83,7 @@ func TestWhatIsWrongIsRefusedWithItsLine(t *testing.T) {
 		doc  string
 		line string
 	}{
-		"unknown key":         {"name: a\nnmae: b\n", "2"},
+		"unknown key":         {"name: a\nlabel: b\n", "2"},
 		"unknown key below":   {"name: a\nweb:\n  orign: x\n", "3"},
 		"other case":          {"Name: a\n", "1"},
 		"doubled key":         {"name: a\nname: b\n", "2"},

@@ -15,13 +15,14 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-const crashDir = "MENSHEN_AUDIT_CRASH_DIR"
+// crashChild is set in the child, which works in the log's own folder.
+const crashChild = "MENSHEN_AUDIT_CRASH"
 
 // TestNothingAcknowledgedIsLostToAKill kills a process that appends, again and
 // again on the same log, and looks for all that it had been told is recorded.
 func TestNothingAcknowledgedIsLostToAKill(t *testing.T) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		appendForEver(t, dir)
+	if os.Getenv(crashChild) != "" {
+		appendForEver(t, ".")
 		return
 	}
 	dir := t.TempDir()
@@ -58,7 +59,8 @@ func TestNothingAcknowledgedIsLostToAKill(t *testing.T) {
 func appendUntilKilled(t *testing.T, dir string, round int, acknowledged map[uint64]string) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$")
-	child.Env = append(os.Environ(), crashDir+"="+dir)
+	child.Env = append(os.Environ(), crashChild+"=1")
+	child.Dir = dir
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
