@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -448,7 +449,15 @@ func TestTheSandboxHolds(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("run as root: the plugin's own uid needs it")
 	}
-	t.Setenv("MENSHEN_SECRET", "x")
+	// The host's supplementary groups must not reach the plugin.
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setgroups([]int{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Setgroups(groups) }()
 	o, _ := options(t)
 	h := start(t, o, program(t, "odd-escape"))
 	v := h.Assess(t.Context(), seen("192.0.2.7"))[0]
