@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
 	"testing"
@@ -95,19 +96,20 @@ func TestGoodSessionsAreLetIn(t *testing.T) {
 	}
 }
 
-// One fact flipped, one effect, exactly one code. Each line fails if its rule
-// is taken out of the baseline.
-func TestEachRule(t *testing.T) {
+// flip is one fact changed, with the one effect and the one code it must have.
+type flip struct {
+	name   string
+	portal wire.Sensitivity
+	action wire.Action
+	flip   func(*wire.Facts)
+	effect wire.Effect
+	code   string
+}
+
+func flips() []flip {
 	const normal, sensitive = wire.PortalNormal, wire.PortalSensitive
 	const read, write, admin = wire.ActionRead, wire.ActionWrite, wire.ActionAdmin
-	tests := []struct {
-		name   string
-		portal wire.Sensitivity
-		action wire.Action
-		flip   func(*wire.Facts)
-		effect wire.Effect
-		code   string
-	}{
+	return []flip{
 		{"person disabled", normal, read, func(f *wire.Facts) { f.Person.Disabled = true }, wire.Deny, reason.PersonNotActive},
 		{"other agency", normal, read, func(f *wire.Facts) { f.Portal.Agency = "mof" }, wire.Deny, reason.NoPermit},
 		{"AAL2 of no test key", normal, read, func(f *wire.Facts) { f.SignIn.AAL = 2 }, wire.Deny, reason.SignInTooWeak},
@@ -181,8 +183,12 @@ func TestEachRule(t *testing.T) {
 		{"action unheard of", normal, "delete", func(*wire.Facts) {}, wire.Deny, reason.NoPermit},
 		{"no action", normal, "", func(*wire.Facts) {}, wire.Deny, reason.NoPermit},
 	}
+}
+
+// One fact flipped, one effect, exactly one code.
+func TestEachRule(t *testing.T) {
 	e := baseline(t)
-	for _, tt := range tests {
+	for _, tt := range flips() {
 		t.Run(tt.name, func(t *testing.T) {
 			f := good(tt.portal)
 			tt.flip(&f)
@@ -201,6 +207,51 @@ func TestEachRule(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every policy of the baseline matters: without it, some line of the table no
+// longer holds.
+func TestTakingARuleOutIsFelt(t *testing.T) {
+	whole := baseline(t)
+	for id := range whole.rules.byID {
+		files := Baseline()
+		for name, text := range files {
+			files[name] = without(text, string(id))
+		}
+		e, err := Load(files)
+		if err != nil {
+			t.Fatal(id, err)
+		}
+		if e.Policies() != whole.Policies()-1 {
+			t.Fatalf("%s was not taken out", id)
+		}
+		felt := false
+		for _, tt := range flips() {
+			f := good(tt.portal)
+			tt.flip(&f)
+			d := e.Decide(f, tt.action, at)
+			felt = felt || d.Effect != tt.effect || !slices.Equal(codes(d.Reasons), []string{tt.code})
+		}
+		if f := good(wire.PortalNormal); e.Decide(f, wire.ActionRead, at).Effect != wire.Allow {
+			felt = true // a permit
+		}
+		f := good(wire.PortalNormal)
+		f.Person.Admin, f.SignIn.At = true, at
+		felt = felt || e.Decide(f, wire.ActionAdmin, at).Effect != wire.Allow
+		if !felt {
+			t.Errorf("nothing tests %s", id)
+		}
+	}
+}
+
+// without takes the policy with that @id out of a file.
+func without(text []byte, id string) []byte {
+	start := bytes.Index(text, []byte("@id(\""+id+"\")"))
+	if start < 0 {
+		return text
+	}
+	end := start + bytes.Index(text[start:], []byte("};")) + len("};")
+	return slices.Concat(text[:start], text[end:])
 }
 
 func TestLessThanEverythingIsStillEnoughForANormalPortal(t *testing.T) {
