@@ -69,7 +69,7 @@ func cells(s string) int {
 // clean keeps what could move a terminal's cursor from reaching it.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) {
+		if !unicode.IsGraphic(r) {
 			return '?'
 		}
 		return r

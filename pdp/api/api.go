@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/pace"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -64,7 +65,7 @@ type Limits struct {
 	EnrolmentsPerNetwork int // from one IPv4 /24 or IPv6 /56
 	PollsPerDevice       int
 	AttestationsAtOnce   int // in all
-	AttestBurst          int // requests of one device, beyond four in a second
+	AttestBurst          int // requests of one device, beyond one a second
 }
 
 func (l *Limits) complete() {
@@ -86,7 +87,7 @@ type API struct {
 	polls      *gate
 	attests    *gate
 	confirms   *gate
-	pace       *pace
+	pace       *pace.Pace
 	strangers  atomic.Uint64
 }
 
@@ -115,7 +116,7 @@ func New(c Config) (*API, error) {
 		polls:      newGate(c.Limits.PollsPerDevice),
 		attests:    newGate(c.Limits.AttestationsAtOnce),
 		confirms:   newGate(2),
-		pace:       newPace(c.Limits.AttestBurst, 250*time.Millisecond),
+		pace:       pace.New(c.Limits.AttestBurst, time.Second),
 	}
 	a.routes = map[string]route{
 		"/v1/enrol/start":  {http.MethodPost, a.enrolStart, true},

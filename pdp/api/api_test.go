@@ -262,25 +262,6 @@ func TestADeviceCannotAskWithoutEnd(t *testing.T) {
 	wants(t, a.post(t, "/v1/attest", wire.AttestRequest{}), http.StatusTooManyRequests, reason.TooMany)
 }
 
-func TestPaceIsPaidOff(t *testing.T) {
-	p := newPace(2, time.Second)
-	now := time.Unix(1000, 0)
-	for i, want := range []bool{true, true, false} {
-		if p.permit("a", now) != want {
-			t.Errorf("request %d", i)
-		}
-	}
-	if !p.permit("b", now) {
-		t.Error("another device pays for this one")
-	}
-	if !p.permit("a", now.Add(time.Second)) || p.permit("a", now.Add(time.Second)) {
-		t.Error("one second is worth one request")
-	}
-	if p.permit("c", now.Add(time.Hour)); len(p.debts) != 1 {
-		t.Errorf("%d debts are remembered", len(p.debts))
-	}
-}
-
 func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
 		t.Error("an API of nothing")

@@ -63,7 +63,7 @@ func (a *API) enterEnrolment(who caller) (leave func(), ok bool) {
 }
 
 func (a *API) attestNonce(w http.ResponseWriter, r *http.Request, who caller) {
-	if !a.pace.permit(who.device.ID, a.Clock()) {
+	if !a.pace.Permit(who.device.ID, a.Clock()) {
 		tooMany(w, r)
 		return
 	}
@@ -79,7 +79,7 @@ func (a *API) attestNonce(w http.ResponseWriter, r *http.Request, who caller) {
 
 func (a *API) attest(w http.ResponseWriter, r *http.Request, who caller) {
 	leave, ok := a.attests.enter("")
-	if !ok || !a.pace.permit(who.device.ID, a.Clock()) {
+	if !ok || !a.pace.Permit(who.device.ID, a.Clock()) {
 		if ok {
 			leave()
 		}

@@ -126,6 +126,8 @@ func statusOf(told interface{ Reason() wire.Reason }) int {
 		return http.StatusBadRequest
 	case reason.Conflict:
 		return http.StatusConflict
+	case reason.TooMany:
+		return http.StatusTooManyRequests
 	default:
 		return http.StatusForbidden
 	}

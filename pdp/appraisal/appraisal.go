@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/pace"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
@@ -107,6 +108,7 @@ func (c *Config) complete() error {
 // Appraiser is safe for concurrent use.
 type Appraiser struct {
 	Config
+	refusals *pace.Pace // that are recorded
 
 	mu          sync.Mutex
 	devices     map[string]*device
@@ -121,7 +123,7 @@ func New(ctx context.Context, c Config) (*Appraiser, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	a := &Appraiser{Config: c, devices: map[string]*device{}, kick: make(chan struct{}, 1)}
+	a := &Appraiser{Config: c, devices: map[string]*device{}, kick: make(chan struct{}, 1), refusals: pace.New(10, time.Minute)}
 	if err := a.load(ctx); err != nil {
 		return nil, err
 	}

@@ -162,14 +162,16 @@ func (a *Appraiser) record(ctx context.Context, dev wire.Device, j judgement) {
 }
 
 // recordRefusal records what an honest agent does not do. A late answer, or
-// one after a reconnection, is only logged.
+// one after a reconnection, is only logged, and so are many in a row: a device
+// must not fill the audit log.
 func (a *Appraiser) recordRefusal(ctx context.Context, dev wire.Device, err error) {
 	var r *Refusal
 	if !errors.As(err, &r) {
 		return
 	}
 	a.Logger.Info("evidence not judged", "device", dev.ID, "reason", r.why.Code)
-	if r.why.Code != reason.NonceExpired && r.why.Code != reason.NonceChannel {
+	honest := r.why.Code == reason.NonceExpired || r.why.Code == reason.NonceChannel
+	if !honest && a.refusals.Permit(dev.ID, a.Clock()) {
 		a.record(ctx, dev, judgement{Refused: true, Reason: r.why.Code})
 	}
 }

@@ -82,6 +82,21 @@ func TestATicketIsSpentOnceAlsoAcrossARestart(t *testing.T) {
 	})
 }
 
+func TestADeviceCannotFillTheAuditLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		for range 100 {
+			if _, err := f.submit(t, wire.NonceAnswer{Ticket: "forged"}); err == nil {
+				t.Fatal("accepted")
+			}
+		}
+		if n := f.audit.count(); n != 10 {
+			t.Errorf("%d forgeries are recorded", n)
+		}
+	})
+}
+
 func TestOfManyWithOneTicketOneIsJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := open(t)

@@ -65,7 +65,7 @@ func checkName(field, name string) error {
 		return wrong(field, reason.CfgName)
 	}
 	for _, r := range name {
-		if r != ' ' && !unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+		if !unicode.IsGraphic(r) {
 			return wrong(field, reason.CfgName)
 		}
 	}
@@ -92,7 +92,7 @@ func checkGroups(groups []string) error {
 func checkOrigin(origin string) error {
 	refused := wrong("origin", reason.CfgOrigin)
 	u, err := url.Parse(origin)
-	if err != nil || len(origin) > 255 || u.Scheme != "https" || u.Host == "" || u.Hostname() == "" || u.User != nil {
+	if err != nil || len(origin) > 255 || u.Host == "" || u.Hostname() == "" || u.User != nil {
 		return refused
 	}
 	if origin != "https://"+strings.ToLower(u.Host) || u.Port() == "443" || strings.HasSuffix(u.Host, ":") {

@@ -141,3 +141,26 @@ func TestWhatTheAgentSaysOfItselfIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) { refusedWith(t, err, reason.EnrolMalformed) })
 	}
 }
+
+func TestTheHolderOfACodeCannotFillTheAuditLog(t *testing.T) {
+	f := open(t)
+	code := f.code(t, "moda", "LT-2231")
+	spoiled := laptop.start(code)
+	spoiled.OS = "plan9"
+	finish := laptop.finish(t, f.begin(t, laptop, code))
+	finish.Secret = nil
+	before := len(f.audit.records)
+	for i := range 40 {
+		_, startErr := f.Start(t.Context(), spoiled, laptop.spki, "192.0.2.7")
+		_, finishErr := f.Finish(t.Context(), finish, laptop.spki)
+		if i >= 10 {
+			refusedWith(t, startErr, reason.TooMany)
+			refusedWith(t, finishErr, reason.TooMany)
+		}
+	}
+	if got := len(f.audit.records) - before; got != 19 { // of 20, with the honest start
+		t.Errorf("%d attempts are recorded", got)
+	}
+	f.now = f.now.Add(10 * time.Second)
+	f.begin(t, laptop, code)
+}

@@ -26,12 +26,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/pace"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
 
 // SessionLife is how long the TPM may take between start and finish.
 const SessionLife = 5 * time.Minute
+
+// Each attempt with a true code is recorded, so their number is bounded too:
+// whoever holds a code must not fill the audit log.
+const (
+	attemptBurst    = 20
+	attemptInterval = 10 * time.Second
+)
 
 // Endorser checks what comes from a TPM.
 type Endorser interface {
@@ -105,6 +113,7 @@ type Config struct {
 type Enroller struct {
 	Config
 	strangers atomic.Uint64
+	attempts  *pace.Pace
 }
 
 // New returns an Enroller.
@@ -118,7 +127,7 @@ func New(c Config) (*Enroller, error) {
 			return nil, fmt.Errorf("enrolment: no %s", name)
 		}
 	}
-	return &Enroller{Config: c}, nil
+	return &Enroller{Config: c, attempts: pace.New(attemptBurst, attemptInterval)}, nil
 }
 
 // Strangers counts the requests that were refused because they held no true

@@ -23,6 +23,9 @@ func (e *Enroller) Finish(ctx context.Context, in wire.EnrolFinish, tlsSPKI [sha
 		e.strangers.Add(1)
 		return wire.Enrolled{}, err
 	}
+	if !e.attempts.Permit(sealed.CodeKey, e.Clock()) {
+		return wire.Enrolled{}, refuse(nil, reason.TooMany)
+	}
 	s := sealed.step()
 	dev, c, err := e.finish(ctx, sealed, in, tlsSPKI, &s)
 	if err != nil {

@@ -49,6 +49,9 @@ func (e *Enroller) Start(ctx context.Context, in wire.EnrolStart, tlsSPKI [sha25
 	if c.key == "" { // unknown, or unreadable: nothing to record it under
 		return wire.EnrolChallenge{}, err
 	}
+	if !e.attempts.Permit(c.key, e.Clock()) {
+		return wire.EnrolChallenge{}, refuse(nil, reason.TooMany)
+	}
 	s := c.step("start")
 	s.Peer, s.TLSSPKI = peer, digestText(tlsSPKI[:])
 	if err != nil {
@@ -91,7 +94,7 @@ func checkStart(in wire.EnrolStart) error {
 
 func plain(s string) bool {
 	for _, r := range s {
-		if !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) {
+		if !unicode.IsGraphic(r) {
 			return false
 		}
 	}
