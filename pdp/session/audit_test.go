@@ -95,6 +95,21 @@ func TestUsesThatCannotBeRecordedStopAllows(t *testing.T) {
 	}
 }
 
+// A log that one decision found closed is closed for all, until it takes a
+// record again: that nothing is pending proves nothing.
+func TestClosedLogIsProbed(t *testing.T) {
+	b := newBench(t)
+	known, other := b.create(who{}), b.create(who{person: "per-2"})
+	b.want(b.read(known), wire.AccessGranted, "")
+	b.closeLog(errLog)
+	b.want(b.read(other), wire.AccessRefused, reason.AuditClosed)
+	b.pass(3 * time.Second)
+	b.want(b.read(known), wire.AccessRefused, reason.AuditClosed)
+	b.closeLog(nil)
+	b.pass(time.Second)
+	b.want(b.read(known), wire.AccessGranted, "")
+}
+
 // If the owner goroutine stops, uses stop.
 func TestUsesEndWithoutTheirOwner(t *testing.T) {
 	b := newBench(t)

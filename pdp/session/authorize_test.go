@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -285,6 +286,13 @@ func TestEverythingThatGoesWrongRefuses(t *testing.T) {
 				c.action = wire.ActionRead
 			}
 			b.want(b.Authorize(t.Context(), ask(cookie, office, c.action)), wire.AccessRefused, c.code)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			for _, r := range b.records[1:] {
+				if strings.Contains(string(r.Detail), `"effect":"allow"`) {
+					t.Errorf("refused, and recorded as %s", r.Detail)
+				}
+			}
 		})
 	}
 }

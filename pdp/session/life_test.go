@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,10 @@ func TestRenewal(t *testing.T) {
 	b.pass(4 * time.Minute)
 	b.want(b.read(fresh), wire.AccessSignIn, reason.DeviceReconfirm) // and no longer than it was
 	b.want(b.Authorize(t.Context(), ask(fresh, cafe, wire.ActionRead)), wire.AccessGranted, "")
+	fresh = b.create(who{previous: fresh, at: cafe, signedIn: beginning})
+	if networks := b.Sessions("per-1")[0].Networks; len(networks) != 1 {
+		t.Fatal("a proof that counts no more was kept:", networks)
+	}
 	b.crash()
 	b.want(b.Authorize(t.Context(), ask(fresh, cafe, wire.ActionRead)), wire.AccessGranted, "")
 	if len(b.Sessions("per-1")) != 1 {
@@ -251,7 +256,13 @@ func TestUnreadableRecordCostsOneSession(t *testing.T) {
 	b := newBench(t)
 	kept, lost := b.create(who{}), b.create(who{person: "per-2"})
 	s := b.live.get(ptr(ask(lost, office, "").CookieHash))
-	for _, value := range []string{`{`, `{"v":2}`, `{"v":1,"id":"ses-0","cookie":"AA=="}`} {
+	whole, err := s.marshal(s.lastSeen.Load())
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := strings.Replace(string(whole), `"v":1`, `"v":2`, 1)
+	moved := strings.Replace(string(whole), s.id, "ses-"+strings.Repeat("0", 26), 1)
+	for _, value := range []string{`{`, later, moved, `{"v":1,"id":"ses-0","cookie":"AA=="}`} {
 		if _, err := b.store.Txn(t.Context(), nil, storeOps(s.key(), value)); err != nil {
 			t.Fatal(err)
 		}
