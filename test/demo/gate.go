@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -141,7 +140,7 @@ func (w *world) openPortal(ctx context.Context, _ *narrator, tell tell) error {
 		Secret string `json:"secret"`
 	}
 	if err := json.Unmarshal([]byte(out), &portal); err != nil || portal.Secret == "" {
-		return fmt.Errorf("portal create printed no secret: %w", errors.Join(err))
+		return fmt.Errorf("portal create printed no secret: %v", err)
 	}
 	tell("王小明 (wang.xm) and the portal %s are known; the proxy got its secret", portalURL)
 	if err := w.startApplication(ctx); err != nil {

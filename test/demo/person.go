@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/test/lab"
 )
 
@@ -50,12 +49,12 @@ func (w *world) register(ctx context.Context, n *narrator, tell tell) error {
 		return err
 	}
 	var link struct {
-		Link string `json:"link"`
+		URL string `json:"url"`
 	}
-	if err := json.Unmarshal([]byte(out), &link); err != nil || link.Link == "" {
-		return fmt.Errorf("no link in %s: %w", out, errors.Join(err))
+	if err := json.Unmarshal([]byte(out), &link); err != nil || link.URL == "" {
+		return fmt.Errorf("no link in %s: %v", out, err)
 	}
-	if err := w.browser.Open(link.Link); err != nil {
+	if err := w.browser.Open(link.URL); err != nil {
 		return err
 	}
 	if err := w.browser.WaitFor(10*time.Second, "document.querySelector('#person') && !document.querySelector('#person').hidden"); err != nil {
@@ -132,7 +131,7 @@ func (w *world) showDecision(tell tell) error {
 		Networks []string `json:"networks"`
 	}
 	if err := json.Unmarshal([]byte(out), &sessions); err != nil || len(sessions) == 0 {
-		return fmt.Errorf("no session in %s: %w", out, errors.Join(err))
+		return fmt.Errorf("no session in %s: %v", out, err)
 	}
 	tell("session %s, proven on %s alone", sessions[len(sessions)-1].ID, strings.Join(sessions[len(sessions)-1].Networks, ", "))
 	trust, err := w.lastTrust()
@@ -144,12 +143,6 @@ func (w *world) showDecision(tell tell) error {
 	}
 	tell("trust score %d of 100, coverage %.0f %%", trust.Score, 100*trust.Coverage)
 	return nil
-}
-
-// lastTrust returns the assessment behind the newest decision.
-func (w *world) lastTrust() (wire.TrustAssessment, error) {
-	facts, err := w.lastFacts()
-	return facts.Trust, err
 }
 
 func (w *world) killPlugin(_ context.Context, _ *narrator, tell tell) error {

@@ -14,24 +14,24 @@ import (
 	"github.com/menshen-zt/menshen/pdp/audit"
 )
 
-// lastFacts returns the inputs of the newest decision in the audit log.
-func (w *world) lastFacts() (wire.Facts, error) {
+// lastTrust returns the assessment behind the newest decision in the audit log.
+func (w *world) lastTrust() (wire.TrustAssessment, error) {
 	var last []byte
 	for e, err := range audit.Entries(w.path("pdp", "data", "audit"), 0) {
 		if err != nil {
-			return wire.Facts{}, err
+			return wire.TrustAssessment{}, err
 		}
 		if e.Record.Kind == wire.AuditDecision {
 			last = e.Record.Detail
 		}
 	}
 	var detail struct {
-		Facts wire.Facts `json:"facts"`
+		Trust wire.TrustAssessment `json:"trust"`
 	}
 	if last == nil {
-		return wire.Facts{}, errors.New("no decision is recorded")
+		return wire.TrustAssessment{}, errors.New("no decision is recorded")
 	}
-	return detail.Facts, json.Unmarshal(last, &detail)
+	return detail.Trust, json.Unmarshal(last, &detail)
 }
 
 // tamper changes one byte in a copy of the log and has it verified.
@@ -42,7 +42,7 @@ func (w *world) tamper(tell tell) error {
 	}
 	segments, err := filepath.Glob(filepath.Join(dir, "0*"))
 	if err != nil || len(segments) == 0 {
-		return fmt.Errorf("no segment in %s: %w", dir, errors.Join(err))
+		return fmt.Errorf("no segment in %s: %v", dir, err)
 	}
 	raw, err := os.ReadFile(segments[0])
 	if err != nil {
