@@ -126,7 +126,7 @@ func (p *PDP) wirePeople(context.Context) (err error) {
 }
 
 func (p *PDP) wireEngine(ctx context.Context) (err error) {
-	if p.situation, err = newSituation(ctx, p.config, p.state, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
+	if p.situation, err = newSituation(ctx, p.config, p.state, p.names, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
 		return err
 	}
 	p.engine = new(engine)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/trust"
 	"github.com/menshen-zt/menshen/plugins/host"
@@ -18,6 +19,7 @@ import (
 type situation struct {
 	plugins *host.Host
 	trust   *trust.Trust
+	names   *directory.Directory
 
 	mu      sync.Mutex
 	changed func(sessionID string)
@@ -37,12 +39,12 @@ type proof struct {
 // after a restart of the PDP old sessions are assessed and not taught again.
 const taughtWithin = 2 * time.Minute
 
-func newSituation(ctx context.Context, c Config, s *state, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
+func newSituation(ctx context.Context, c Config, s *state, names *directory.Directory, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
 	weights, err := trust.DefaultWeights()
 	if err != nil {
 		return nil, err
 	}
-	one := &situation{changed: func(string) {}, proven: map[string]proof{}, last: map[string]string{}}
+	one := &situation{names: names, changed: func(string) {}, proven: map[string]proof{}, last: map[string]string{}}
 	history := trust.NewHistory(s.store, s.ring.Pseudonym, time.Now, logger)
 	var registered []host.Config
 	for _, p := range c.Plugins.Run {
@@ -103,7 +105,7 @@ func (s *situation) pluginChanged(name string, up bool) {
 func (s *situation) Trust(ctx context.Context, subject facts.Subject) wire.TrustAssessment {
 	now := trust.Situation{
 		SessionID: subject.SessionID, PersonID: subject.SignIn.PersonID, DeviceID: subject.Binding.DeviceID,
-		SignIn: subject.SignIn, IP: networkAddress(subject.Network),
+		Provenance: s.provenance(ctx, subject.Binding.DeviceID), SignIn: subject.SignIn, IP: networkAddress(subject.Network),
 	}
 	switch fresh, known := s.prove(subject); {
 	case fresh:
@@ -113,6 +115,15 @@ func (s *situation) Trust(ctx context.Context, subject facts.Subject) wire.Trust
 	default:
 		return s.trust.Assess(ctx, now)
 	}
+}
+
+// provenance is where a device's keys live; what cannot be told is nothing known.
+func (s *situation) provenance(ctx context.Context, deviceID string) wire.Provenance {
+	dev, err := s.names.Device(ctx, deviceID)
+	if err != nil {
+		return ""
+	}
+	return dev.Provenance
 }
 
 // prove notes the proof that a session rests on: fresh is a sign-in of now,

@@ -10,6 +10,7 @@ import (
 	"github.com/go-webauthn/webauthn/metadata"
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
+	"github.com/google/uuid"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -86,9 +87,6 @@ func (c *Ceremony) verifyCreation(ctx context.Context, challenge []byte, person 
 	if err != nil {
 		return wire.SecurityKey{}, refuse(reason.KeyAttestationUntrusted, describe(err))
 	}
-	if credential.AttestationType != attestationBasic {
-		return wire.SecurityKey{}, refuse(reason.KeySelfAttested, errors.New("attestation type "+credential.AttestationType))
-	}
 	key.CredentialID, key.PublicKey, key.SignCount = credential.ID, credential.PublicKey, credential.Authenticator.SignCount
 	return key, nil
 }
@@ -96,9 +94,9 @@ func (c *Ceremony) verifyCreation(ctx context.Context, challenge []byte, person 
 // judgeModel decides by the AAGUID what must be proven: hardware by trusted
 // metadata, or nothing where it is the permitted test authenticator's.
 func (c *Ceremony) judgeModel(ctx context.Context, key *wire.SecurityKey, now time.Time) (*webauthn.WebAuthn, *Refusal) {
-	aaguid, ok := readAAGUID(key.AAGUID)
-	if !ok {
-		return nil, refuse(reason.KeyModelUnknown, errors.New("zero AAGUID"))
+	aaguid, err := uuid.FromBytes(key.AAGUID)
+	if err != nil {
+		return nil, refuse(reason.KeyModelUnknown, err)
 	}
 	if isTestAuthenticator(key.AAGUID) {
 		if c.test == nil {

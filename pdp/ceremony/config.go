@@ -151,7 +151,6 @@ func relyingParty(origin *url.URL, known *models) (*webauthn.WebAuthn, error) {
 			ResidentKey:             protocol.ResidentKeyRequirementRequired,
 			UserVerification:        protocol.VerificationRequired,
 		},
-		Filtering: &webauthn.FilteringConfig{ProhibitBackupEligibility: true},
 	}
 	if known != nil {
 		config.MDS = known.provider

@@ -20,7 +20,7 @@ func (m *models) hardware(ctx context.Context, aaguid uuid.UUID, now time.Time) 
 		return "", refuse(reason.KeyMetadataMissing, errors.New("no FIDO metadata file is set"))
 	}
 	entry := m.entry(ctx, aaguid)
-	if entry == nil {
+	if entry == nil { // the zero AAGUID never has one
 		return "", refuse(reason.KeyModelUnknown, errors.New("no metadata for "+aaguid.String()))
 	}
 	if len(m.permitted) > 0 && !m.permitted[aaguid] {

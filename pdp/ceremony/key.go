@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
-	"github.com/google/uuid"
 
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -250,7 +249,3 @@ func (o keyOwner) WebAuthnCredentials() []webauthn.Credential {
 
 func isTestAuthenticator(aaguid []byte) bool { return bytes.Equal(aaguid, testAAGUID[:]) }
 
-func readAAGUID(b []byte) (uuid.UUID, bool) {
-	aaguid, err := uuid.FromBytes(b)
-	return aaguid, err == nil && aaguid != uuid.Nil
-}

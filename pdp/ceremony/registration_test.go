@@ -88,6 +88,8 @@ func TestForgedRegistrationsAreRefused(t *testing.T) {
 		"in another site's frame":      {func(_ *house, f *forgery) { f.CrossOrigin = true }, reason.KeyAttestationUntrusted},
 		"another relying party":        {func(_ *house, f *forgery) { f.RPID = "evil.example" }, reason.KeyAttestationUntrusted},
 		"an assertion's client data":   {func(_ *house, f *forgery) { f.Type = "webauthn.get" }, reason.KeyAttestationUntrusted},
+		"an empty chain":               {func(_ *house, f *forgery) { f.Chain = [][]byte{} }, reason.KeyAttestationUntrusted},
+		"a chain of rubbish":           {func(_ *house, f *forgery) { f.Chain = [][]byte{{1, 2, 3}} }, reason.KeyAttestationUntrusted},
 		"signed by nobody's batch key": {func(_ *house, f *forgery) { f.Signer = newECKey(t) }, reason.KeyAttestationUntrusted},
 		"chain of another maker": {func(_ *house, f *forgery) {
 			f.Chain, f.Signer = [][]byte{stranger.batchDER, stranger.interDER}, stranger.batchKey

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -170,6 +171,29 @@ func TestAClonedKeyIsRefusedAndRecorded(t *testing.T) {
 	h.refusedAfterProof(&clone, reason.KeyCloned)
 	clone.count = 1<<32 - 1 // wraps to zero
 	h.refusedAfterProof(&clone, reason.KeyCloned)
+}
+
+// forgiving is a directory that lets every use of a key pass: what is proven
+// of a key is judged here too, not there alone.
+type forgiving struct{ Directory }
+
+func (forgiving) TouchKey(context.Context, string, uint32, time.Time) error { return nil }
+
+func TestClonedAndRevokedKeysAreRefusedHereToo(t *testing.T) {
+	h := newHouse(t)
+	key := h.keyOf(h.person)
+	clone := *key
+	h.browser().touch(h.handle(nil), key)
+	h.Ceremony.directory = forgiving{h.directory}
+	h.refusedAfterProof(&clone, reason.KeyCloned)
+	kept, err := h.directory.KeyByCredential(t.Context(), key.credentialID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.directory.RevokeKey(t.Context(), kept.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.refusedAfterProof(key, reason.KeyIsRevoked)
 }
 
 func TestAKeyWithoutACounterSignsInAgain(t *testing.T) {

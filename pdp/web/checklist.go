@@ -58,8 +58,11 @@ func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) []check
 			title = string(claim.ID)
 		}
 		line := check{State: claimStates[claim.State], reasonText: reasonText{Text: reason.Text{Title: title}}, Source: claim.Source}
-		if line.State == "" {
+		switch line.State {
+		case "":
 			line.State = stateUnknown
+		case stateFail: // this decision did not ask for it
+			line.State = stateWarn
 		}
 		checks = append(checks, line)
 	}

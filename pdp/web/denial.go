@@ -27,13 +27,13 @@ func (s *Site) Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage)
 	checks := checklist(lang, s.texts[lang], p)
 	content := denialContent{
 		DenialPage: p, Checks: checks, Headline: headline(p, checks), StepUp: p.Decision.Effect == wire.StepUp,
-		Continue: "/", Reasons: []string{reason.KeyCheckUnanswered, reason.KeyNetwork}, Signature: p.Decision.Reasons,
+		Continue: "/", Reasons: []string{reason.AgentDidNotAnswer, reason.KeyNetwork}, Signature: p.Decision.Reasons,
 	}
 	if wire.CheckReturnPath(p.ReturnPath) == nil {
 		content.Continue = p.ReturnPath
 	}
 	for _, c := range checks {
-		if c.State == stateFail {
+		if c.Code != "" && (c.State == stateFail || c.State == stateUnknown) {
 			content.Unmet++
 		}
 	}

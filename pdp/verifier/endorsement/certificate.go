@@ -95,7 +95,7 @@ func Pools(files map[string][]byte) (roots, intermediates *x509.CertPool, err er
 			switch {
 			case !c.IsCA:
 				return nil, nil, fmt.Errorf("%w: %s holds a certificate that is not a CA's", ErrAuthority, name)
-			case bytes.Equal(c.RawSubject, c.RawIssuer) && c.CheckSignatureFrom(c) == nil:
+			case c.CheckSignatureFrom(c) == nil:
 				roots.AddCert(c)
 			default:
 				intermediates.AddCert(c)

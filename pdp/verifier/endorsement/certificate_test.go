@@ -246,7 +246,7 @@ func TestPools(t *testing.T) {
 	// A certificate that only says it is its own issuer is no root.
 	liar := *m.middle
 	impostor := newECKey(t, elliptic.P256())
-	liar.Subject = m.root.Subject
+	liar.RawSubject = m.root.RawSubject
 	claimed := issue(t, &liar, m.root, &impostor.PublicKey, m.rootKey)
 	if roots, _, err = Pools(map[string][]byte{"a.pem": armour(claimed)}); err != nil || !roots.Equal(x509.NewCertPool()) {
 		t.Error("a certificate that another signed is taken for a root:", err)

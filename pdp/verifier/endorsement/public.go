@@ -12,9 +12,6 @@ import (
 	"github.com/google/go-tpm/tpm2"
 )
 
-// maxPublic bounds a TPMT_PUBLIC; an ECC one has some 90 bytes.
-const maxPublic = 1024
-
 // attribute is one bit of TPMA_OBJECT (part 2, 8.3) with what must be of it.
 type attribute struct {
 	bit  int
@@ -90,9 +87,6 @@ type public struct {
 // read reads one TPMT_PUBLIC that fills raw and marshals to the same bytes, of
 // the one accepted kind.
 func read(raw []byte) (*public, error) {
-	if len(raw) > maxPublic {
-		return nil, fmt.Errorf("a public area of %d bytes", len(raw))
-	}
 	p, err := tpm2.Unmarshal[tpm2.TPMTPublic](raw)
 	if err != nil {
 		return nil, err
@@ -100,15 +94,15 @@ func read(raw []byte) (*public, error) {
 	if !bytes.Equal(tpm2.Marshal(p), raw) {
 		return nil, fmt.Errorf("a public area that does not marshal to itself")
 	}
-	if p.Type != tpm2.TPMAlgECC || p.NameAlg != tpm2.TPMAlgSHA256 || len(p.AuthPolicy.Buffer) != 0 {
-		return nil, fmt.Errorf("not an ECC key named by SHA-256 without a policy")
+	if p.NameAlg != tpm2.TPMAlgSHA256 || len(p.AuthPolicy.Buffer) != 0 {
+		return nil, fmt.Errorf("not named by SHA-256 and without a policy")
 	}
 	parameters, err := p.Parameters.ECCDetail()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("not an ECC key: %w", err)
 	}
 	scheme, err := parameters.Scheme.Details.ECDSA()
-	if parameters.Scheme.Scheme != tpm2.TPMAlgECDSA || err != nil || scheme.HashAlg != tpm2.TPMAlgSHA256 {
+	if err != nil || scheme.HashAlg != tpm2.TPMAlgSHA256 {
 		return nil, fmt.Errorf("its scheme is not ECDSA with SHA-256")
 	}
 	if parameters.CurveID != tpm2.TPMECCNistP256 || parameters.Symmetric.Algorithm != tpm2.TPMAlgNull || parameters.KDF.Scheme != tpm2.TPMAlgNull {

@@ -65,7 +65,6 @@ func TestRefusedPublicAreas(t *testing.T) {
 		"empty":          nil,
 		"cut off":        good[:70],
 		"trailing byte":  append(bytes.Clone(good), 0),
-		"too large":      append(bytes.Clone(good), make([]byte, maxPublic)...),
 		"RSA":            change(1, 1),
 		"named by SHA-1": change(3, 4),
 		"a policy":       append(append(bytes.Clone(good[:8]), 0, 1, 9), good[10:]...),
@@ -75,7 +74,10 @@ func TestRefusedPublicAreas(t *testing.T) {
 		"P-384":          change(17, 4),
 		"off the curve":  change(len(good)-1, good[len(good)-1]^1),
 		"at infinity":    append(bytes.Clone(good[:20]), 0, 0, 0, 0),
-		"long x":         append(append(bytes.Clone(good[:20]), 0, 33, 0), good[22:]...),
+		"long x":         append(append(append(bytes.Clone(good[:20]), 0, 64), make([]byte, 64)...), good[54:]...),
+		"long y":         append(append(bytes.Clone(good[:54]), 0, 64), make([]byte, 64)...),
+		"symmetric":      append(append(bytes.Clone(good[:10]), 0, 6, 0, 128, 0, 0x43), good[12:]...),
+		"key derivation": append(append(bytes.Clone(good[:18]), 0, 0x22, 0, 0x0b), good[20:]...),
 	} {
 		if _, err := CheckAK(public); !errors.Is(err, ErrAK) {
 			t.Errorf("AK, %s: %v", name, err)

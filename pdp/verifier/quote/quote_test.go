@@ -155,6 +155,11 @@ func TestForgedBytes(t *testing.T) {
 		b[at] = to
 		return b
 	}
+	manyBanks, widePCRs := f.attest(t), f.attest(t)
+	for len(manyBanks.Selections) <= maxBanks {
+		manyBanks.Selections = append(manyBanks.Selections, manyBanks.Selections[0])
+	}
+	widePCRs.Selections[0].PCRs = []byte{0xff, 0x43, 0, 0, 1}
 	const safeAt = 4 + 2 + 2 + 34 + 2 + 32 + 8 + 4 + 4
 	for name, c := range map[string]struct {
 		attest []byte
@@ -169,11 +174,17 @@ func TestForgedBytes(t *testing.T) {
 		"huge bank count":    {change(safeAt+1+8, 0xff), ErrMalformed},
 		"wide PCR selection": {change(safeAt+1+8+4+2, 5), ErrMalformed},
 		"long signer name":   {change(6, 1), ErrMalformed},
-		"larger than bound":  {append(bytes.Clone(genuine), make([]byte, wire.MaxQuoteBytes)...), ErrMalformed},
+		"17 banks":           {manyBanks.Marshal(), ErrMalformed},
+		"a PCR past 32":      {widePCRs.Marshal(), ErrMalformed},
 	} {
 		if _, err := key.Verify(f.quote(t, c.attest), f.extra, f.pcrs); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+	}
+	// What is too large is not even hashed.
+	large := wire.Quote{Attest: make([]byte, wire.MaxQuoteBytes+1), Signature: f.quote(t, genuine).Signature}
+	if _, err := key.Verify(large, f.extra, f.pcrs); !errors.Is(err, ErrMalformed) {
+		t.Errorf("larger than its bound: %v", err)
 	}
 	if genuine[safeAt] != 1 {
 		t.Fatal("the offsets of this test are wrong")

@@ -47,7 +47,7 @@ func (k *Key) VerifyCertify(attest, signature []byte, extraData [sha256.Size]byt
 // attest checks what every attestation must fulfil. Nothing of the structure
 // is believed before its signature is.
 func (k *Key) attest(attest, signature []byte, kind uint16, extraData [sha256.Size]byte) (Attest, error) {
-	if len(attest) > wire.MaxQuoteBytes || len(signature) > wire.MaxQuoteBytes {
+	if len(attest) > wire.MaxQuoteBytes {
 		return Attest{}, ErrMalformed
 	}
 	s, err := ParseSignature(signature)

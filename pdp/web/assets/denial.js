@@ -1,7 +1,7 @@
 // Check again: the agent measures, the PDP decides, and the page shows what
 // truly happened last (the protocol is in the package document of pdp/web).
 
-import { Known, ask, hideProblem, showProblem, speak } from './page.js';
+import { Known, Refusal, ask, hideProblem, showProblem, speak } from './page.js';
 
 const box = document.getElementById('check');
 const button = document.getElementById('check-again');
@@ -62,6 +62,12 @@ async function check() {
     location.replace(box.dataset.continue); // shows the new list; never posts a form a second time
   } catch (error) {
     stages.hidden = true;
+    const onward = error instanceof Refusal ? error.document.sign_in : undefined;
+    if (onward?.startsWith(`${location.origin}/`)) {
+      const link = document.getElementById('sign-in-again');
+      link.href = onward;
+      link.hidden = false;
+    }
     showProblem(error);
   }
   button.disabled = false;
