@@ -2,6 +2,7 @@ package packages
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,42 +15,60 @@ import (
 
 const root = "../.."
 
-// dist builds the packages once for all tests and returns their folder.
-func dist(t *testing.T) string {
-	t.Helper()
-	dir, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
+// made is the packages, built twice from one state of the source in folders
+// of different names.
+type made struct {
+	dir    string // of everything
+	builds [2]string
 }
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if dir, err := built(); err == nil {
-		_ = os.RemoveAll(dir)
+	if m, err := build(); err == nil {
+		_ = os.RemoveAll(m.dir)
 	}
 	os.Exit(status)
 }
 
-var built = sync.OnceValues(func() (string, error) {
+// dist returns the folder of the packages, which are built once for all tests.
+func dist(t *testing.T) string {
+	t.Helper()
+	m, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.builds[0]
+}
+
+var build = sync.OnceValues(func() (made, error) {
 	dir, err := os.MkdirTemp("", "menshen-packages-")
 	if err != nil {
-		return "", err
+		return made{}, err
 	}
-	return dir, build(dir)
-})
-
-func build(dir string) error {
-	cmd := exec.Command("scripts/dist")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "ARCHS=amd64", "DIST="+dir)
-	out, err := cmd.CombinedOutput()
+	m := made{dir, [2]string{filepath.Join(dir, "first"), filepath.Join(dir, "the-second")}}
+	top, err := filepath.Abs(root)
 	if err != nil {
-		_, _ = os.Stderr.Write(out) // the error below is what counts
+		return m, err
 	}
-	return err
-}
+	const script = `
+top=$1 one=$2 two=$3
+cd "$top"
+scripts/tools nfpm
+export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) VERSION=$(git describe --tags --always) ARCHS=amd64
+mkdir -p "$one" "$two"
+git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$one"
+cp -a "$one/." "$two"
+for folder in "$one" "$two"; do
+	ln -s "$top/.tools" "$folder/.tools"
+	(cd "$folder" && DIST=$folder scripts/dist)
+done
+`
+	out, err := exec.Command("bash", "-euo", "pipefail", "-c", script, "build", top, m.builds[0], m.builds[1]).CombinedOutput()
+	if err != nil {
+		return m, fmt.Errorf("%w\n%s", err, out)
+	}
+	return m, nil
+})
 
 // found returns the one package file of a name.
 func found(t *testing.T, dir, name string) string {
@@ -61,18 +80,19 @@ func found(t *testing.T, dir, name string) string {
 	return files[0]
 }
 
-// TestTheSameSourceGivesTheSameBytes builds everything a second time.
+// TestTheSameSourceGivesTheSameBytes compares builds of two folders.
 func TestTheSameSourceGivesTheSameBytes(t *testing.T) {
-	again := t.TempDir()
-	if err := build(again); err != nil {
+	dist(t)
+	m, err := build()
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"menshen-agent", "menshen-pdp"} {
-		one, err := os.ReadFile(found(t, dist(t), name))
+		one, err := os.ReadFile(found(t, m.builds[0], name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, err := os.ReadFile(found(t, again, name))
+		two, err := os.ReadFile(found(t, m.builds[1], name))
 		if err != nil {
 			t.Fatal(err)
 		}
