@@ -49,12 +49,30 @@ type outcome struct {
 // New returns the collectors for m.
 func New(m Machine) *Set { return &Set{machine: m, collectors: collectors()} }
 
-// Measure measures every claim now.
-func (s *Set) Measure(ctx context.Context) wire.Claims { return s.run(ctx, s.collectors) }
+// Only returns the set's collector of one claim, Without all but that.
+func (s *Set) Only(id wire.ClaimID) *Set {
+	return s.filter(func(c collector) bool { return c.id == id })
+}
 
-func (s *Set) run(ctx context.Context, which []collector) wire.Claims {
+// Without returns the set without one claim.
+func (s *Set) Without(id wire.ClaimID) *Set {
+	return s.filter(func(c collector) bool { return c.id != id })
+}
+
+func (s *Set) filter(keep func(collector) bool) *Set {
+	some := &Set{machine: s.machine}
+	for _, c := range s.collectors {
+		if keep(c) {
+			some.collectors = append(some.collectors, c)
+		}
+	}
+	return some
+}
+
+// Measure measures every claim of the set now.
+func (s *Set) Measure(ctx context.Context) wire.Claims {
 	var claims wire.Claims
-	for _, c := range which {
+	for _, c := range s.collectors {
 		o := s.one(ctx, c)
 		claims.Claims = append(claims.Claims, wire.Claim{
 			ID: c.id, State: o.state, Value: o.value, Problem: o.problem,

@@ -46,6 +46,14 @@ func TestACollectorThatFailsIsAnError(t *testing.T) {
 	}
 }
 
+func TestPartsOfASet(t *testing.T) {
+	all := New(recorded{}.machine())
+	only, rest := all.Only(wire.ClaimFirewall).Measure(t.Context()), all.Without(wire.ClaimFirewall).Measure(t.Context())
+	if len(only.Claims) != 1 || only.Claims[0].ID != wire.ClaimFirewall || len(rest.Claims) != 3 {
+		t.Errorf("%+v, %+v", only, rest)
+	}
+}
+
 func TestSameLooksAtWhatWasSeenAndNotWhen(t *testing.T) {
 	a := wire.Claims{Claims: []wire.Claim{{ID: "a", State: wire.ClaimPass, Value: map[string]string{"x": "1"}, MeasuredAt: time.Unix(1, 0)}}}
 	b := wire.Claims{Claims: []wire.Claim{{ID: "a", State: wire.ClaimPass, Value: map[string]string{"x": "1"}, MeasuredAt: time.Unix(2, 0)}}}

@@ -21,6 +21,9 @@ const Version = 1
 // maxBytes bounds the file. The last result with all its claims is some KB.
 const maxBytes = 1 << 20
 
+// typicalBytes is more than a state is when a device enrols.
+const typicalBytes = 32 << 10
+
 // Errors that a caller may match.
 var (
 	// ErrNotEnrolled: there is no state file, so the device is not enrolled.
@@ -214,6 +217,25 @@ func (f *File) replace(raw []byte) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// Writable makes sure that a state can be written here, before something is done
+// elsewhere that must be remembered: it writes and syncs as much as a state
+// needs, and takes it away again.
+func (f *File) Writable() error {
+	dir := filepath.Dir(f.path)
+	probe, err := os.CreateTemp(dir, "."+filepath.Base(f.path)+".*")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotWritten, err)
+	}
+	_, err = probe.Write(make([]byte, typicalBytes))
+	if err == nil {
+		err = probe.Sync()
+	}
+	if err = errors.Join(err, probe.Close(), os.Remove(probe.Name())); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotWritten, err)
+	}
+	return nil
 }
 
 // Remove deletes the state: the device forgets its enrolment.

@@ -28,6 +28,9 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = os.WriteFile(filepath.Join(dir, "ballast"), bytes.Repeat([]byte("x"), 1<<20), 0o600) // until it is full
+	if err := f.Writable(); !errors.Is(err, ErrNotWritten) {
+		t.Errorf("a full disk is writable: %v", err)
+	}
 	s := sample()
 	s.DeviceName = "LT-9999"
 	err = f.Save(s)

@@ -29,6 +29,9 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	if _, err := f.Load(); !errors.Is(err, ErrNotEnrolled) {
 		t.Fatalf("without a file: %v", err)
 	}
+	if err := f.Writable(); err != nil {
+		t.Fatal(err)
+	}
 	want := sample()
 	want.Last = &Last{Accepted: true, At: want.Enrolled}
 	if err := f.Save(want); err != nil {

@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"github.com/menshen-zt/menshen/agent/tpm"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/internal/yamlfile"
+)
+
+// Config is the agent's YAML file. Unknown keys are refused.
+type Config struct {
+	// TPM is the device, "/dev/tpmrm0" or "unix:" and a software TPM's socket.
+	TPM string `yaml:"tpm"`
+	// PDP is the agents' port as host:port. Once enrolled it may be left out;
+	// where it is given it wins over the address that the device enrolled at.
+	PDP string `yaml:"pdp"`
+	// State is the agent's file; its directory belongs to the agent's user.
+	State string `yaml:"state"`
+	// Helper and Control are the Unix sockets of the privileged helper and for
+	// `status` and `check`.
+	Helper  string `yaml:"helper"`
+	Control string `yaml:"control"`
+	// HelperUser is whom the helper answers: a name or a number. Without it,
+	// the owner of the state's directory.
+	HelperUser string `yaml:"helper_user"`
+	// Port is the loopback port that the sign-in page asks.
+	Port int `yaml:"port"`
+	// Seat is "logind", or "none" where nothing tells who sits at the machine;
+	// the PDP is then told so. Users may then be named, all are served if none is.
+	Seat  string   `yaml:"seat"`
+	Users []string `yaml:"users"`
+	// AllowRoot lets the agent itself run as root.
+	AllowRoot bool      `yaml:"allow_root"`
+	Log       LogConfig `yaml:"log"`
+}
+
+// LogConfig is what is logged.
+type LogConfig struct {
+	Level slog.Level `yaml:"level"`
+}
+
+// Values of Config.Seat.
+const (
+	SeatLogind = "logind"
+	SeatNone   = "none"
+)
+
+// LoadConfig reads the file over the defaults of this operating system. Every
+// error is a *yamlfile.Error.
+func LoadConfig(file string) (Config, error) {
+	c := defaults()
+	if err := yamlfile.Load(file, &c); err != nil {
+		return Config{}, err
+	}
+	if err := c.check(); err != nil {
+		return Config{}, &yamlfile.Error{File: file, Err: err}
+	}
+	return c, nil
+}
+
+func defaults() Config {
+	data, run := directories()
+	return Config{
+		TPM:     tpm.DefaultDevice,
+		State:   filepath.Join(data, "state.json"),
+		Helper:  filepath.Join(run+"-helper", "helper.sock"),
+		Control: filepath.Join(run, "agent.sock"),
+		Port:    wire.DefaultLoopbackPort,
+		Seat:    SeatLogind,
+	}
+}
+
+func (c *Config) check() error {
+	if c.PDP != "" {
+		if err := checkAddress(c.PDP); err != nil {
+			return err
+		}
+	}
+	for key, path := range map[string]string{"state": c.State, "helper": c.Helper, "control": c.Control} {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("%s: %q is not an absolute path", key, path)
+		}
+	}
+	if c.Port < 1 || c.Port > 65535 {
+		return fmt.Errorf("port: %d is not a port", c.Port)
+	}
+	if c.Seat != SeatLogind && c.Seat != SeatNone {
+		return fmt.Errorf("seat: %q is neither %q nor %q", c.Seat, SeatLogind, SeatNone)
+	}
+	if len(c.Users) > 0 && c.Seat != SeatNone {
+		return errors.New("users: they are named only with seat: none")
+	}
+	_, err := c.users()
+	return err
+}
+
+var errAddress = errors.New("pdp: host:port is needed, such as pdp.example.gov.tw:8444")
+
+// checkAddress accepts host:port.
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return fmt.Errorf("%w, not %q", errAddress, address)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%w, not %q", errAddress, address)
+	}
+	return nil
+}
+
+// users looks up the users that seat: none lets through.
+func (c *Config) users() ([]uint32, error) {
+	var uids []uint32
+	for _, name := range c.Users {
+		uid, err := lookUpUser(name)
+		if err != nil {
+			return nil, fmt.Errorf("users: %w", err)
+		}
+		uids = append(uids, uid)
+	}
+	return uids, nil
+}
+
+// lookUpUser takes a name or a number.
+func lookUpUser(name string) (uint32, error) {
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("user %s has no number: %w", name, err)
+	}
+	return uint32(n), nil
+}
+
+// HelperUID is the user whom the helper answers besides root.
+func (c *Config) HelperUID() (int, error) {
+	if c.HelperUser != "" {
+		uid, err := lookUpUser(c.HelperUser)
+		if err != nil {
+			return 0, fmt.Errorf("helper_user: %w", err)
+		}
+		return int(uid), nil
+	}
+	info, err := os.Stat(filepath.Dir(c.State))
+	if err != nil {
+		return 0, fmt.Errorf("whose agent the helper serves is read from the state's directory: %w", err)
+	}
+	uid, ok := ownerOf(info)
+	if !ok {
+		return 0, errors.New("helper_user: it must be named on this system")
+	}
+	return uid, nil
+}

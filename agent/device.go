@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/menshen-zt/menshen/agent/client"
+	"github.com/menshen-zt/menshen/agent/evidence"
+	"github.com/menshen-zt/menshen/agent/state"
+	"github.com/menshen-zt/menshen/agent/tpm"
+	"github.com/menshen-zt/menshen/internal/strictjson"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// device is the enrolled device while its TPM is open.
+type device struct {
+	tpm    *tpm.TPM
+	keys   *tpm.Keys
+	client *client.Client
+}
+
+// openDevice opens the TPM, loads the device's keys and prepares the client.
+func (a *Agent) openDevice(s *state.State) (*device, error) {
+	var blobs tpm.Blobs
+	if err := strictjson.Unmarshal(s.Keys, &blobs); err != nil {
+		return nil, stateFault(fmt.Errorf("%w: %w", state.ErrCorrupt, err), a.file.Path())
+	}
+	ca, err := pinnedCA(s)
+	if err != nil {
+		return nil, stateFault(err, a.file.Path())
+	}
+	t, err := tpm.Open(a.config.TPM)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := t.LoadKeys(blobs)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	c, err := client.New(client.Config{Address: a.address(s), CA: ca, Key: keys.TLSSigner(), Clock: a.clock, Random: rand.Reader})
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return &device{t, keys, c}, nil
+}
+
+func (d *device) close() error {
+	d.client.Close()
+	return d.tpm.Close()
+}
+
+// pinnedCA parses the CA's certificate and holds it against the digest that the
+// enrolment code gave.
+func pinnedCA(s *state.State) (*x509.Certificate, error) {
+	if digest := sha256.Sum256(s.CACertificate); string(digest[:]) != string(s.CADigest) {
+		return nil, fmt.Errorf("%w: the CA's certificate is not the pinned one", state.ErrCorrupt)
+	}
+	ca, err := x509.ParseCertificate(s.CACertificate)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", state.ErrCorrupt, err)
+	}
+	return ca, nil
+}
+
+// address is where the PDP's agents' port is.
+func (a *Agent) address(s *state.State) string {
+	if a.config.PDP != "" {
+		return a.config.PDP
+	}
+	return s.PDP
+}
+
+// attest measures and quotes for one nonce, and sends the Evidence.
+func (a *Agent) attest(ctx context.Context, d *device) (wire.AttestAnswer, error) {
+	return d.client.Attest(ctx, func(nonce [wire.NonceSize]byte) (wire.Evidence, error) {
+		claims := a.posture.Measure(ctx)
+		a.remember(claims)
+		raw, err := evidence.Marshal(claims)
+		if err != nil {
+			return wire.Evidence{}, err
+		}
+		quote, pcrs, err := d.keys.Quote(nonce, raw)
+		if err != nil {
+			return wire.Evidence{}, err
+		}
+		return evidence.Assemble(raw, quote, pcrs, nil), nil
+	})
+}
+
+// marshalKeys is the form that the state keeps the keys in.
+func marshalKeys(blobs tpm.Blobs) (state.Secret, error) {
+	raw, err := json.Marshal(blobs)
+	return state.Secret(raw), err
+}

@@ -1,0 +1,13 @@
+package agent
+
+import "io/fs"
+
+// directories are where the agent's data and sockets lie.
+func directories() (data, run string) {
+	return "/Library/Application Support/Menshen/agent", "/var/run/menshen-agent"
+}
+
+// DefaultConfig is the configuration file's path.
+func DefaultConfig() string { return "/Library/Application Support/Menshen/agent.yaml" }
+
+func ownerOf(fs.FileInfo) (int, bool) { return 0, false }
