@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -355,4 +356,43 @@ func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
 			t.Error(name, "may be missing")
 		}
 	}
+}
+
+// blind refuses what it is told to, and believes all else.
+type blind struct {
+	enrolment.Endorser
+	refuseAK bool
+}
+
+func (b blind) Endorse(certificate []byte, now time.Time) (enrolment.EndorsementKey, error) {
+	key, err := b.Endorser.Endorse(certificate, now)
+	return blindKey{key}, err
+}
+
+func (b blind) CheckAK([]byte) error {
+	if b.refuseAK {
+		return errors.New("unrestricted")
+	}
+	return nil
+}
+
+type blindKey struct{ enrolment.EndorsementKey }
+
+func (blindKey) QualifiedName([]byte) ([]byte, error) { return make([]byte, 34), nil }
+
+// No single check of the AK leans on another one.
+func TestTheChecksOfTheAKStandAlone(t *testing.T) {
+	f := open(t)
+	code := f.code(t, "moda", "LT-2231")
+	honest := f.config.Endorser
+	config := f.config
+	config.Endorser = blind{honest, true}
+	f.use(t, config)
+	refusedWith(t, f.startError(t, laptop, code), reason.EnrolAKRefused)
+
+	// With a wrong Qualified Name no certification is believed.
+	config.Endorser = blind{honest, false}
+	f.use(t, config)
+	_, err := f.Finish(t.Context(), laptop.finish(t, f.begin(t, laptop, code)), laptop.spki)
+	refusedWith(t, err, reason.EnrolTLSKey)
 }
