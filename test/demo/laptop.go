@@ -118,7 +118,7 @@ func (w *world) firewall(on bool) error {
 
 // device is the laptop as the PDP sees it.
 type device struct {
-	ID       string              `json:"id"`
+	Device   wire.Device         `json:"device"`
 	Standing wire.DeviceStanding `json:"standing"`
 }
 

@@ -232,10 +232,10 @@ func (w *world) killPDP(ctx context.Context, _ *narrator, tell tell) error {
 	if err != nil {
 		return err
 	}
-	if after.ID != before.ID {
+	if after.Device.ID == "" || after.Device.ID != before.Device.ID {
 		return errors.New("another device")
 	}
-	tell("the same cookie opens the portal again %v later; the device %s is known", took, after.ID)
+	tell("the same cookie opens the portal again %v later; the device %s is known", took, after.Device.Name)
 	out, err := w.verifyAudit()
 	if err != nil {
 		return err
