@@ -27,15 +27,12 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 	d.InputsDigest = digest
 
 	now := e.evaluate(newRequest(&facts, at), action)
-	switch {
-	case now.failed:
-		return refuse(d, reason.New(reason.PolicyFailed))
-	case now.allowed:
+	if now.allowed {
 		return e.allow(d, now, &facts, at)
 	}
 	d.Policies = now.policies()
 	d.Reasons, d.Remedies = now.explain(&facts)
-	if then := e.evaluate(newRequest(freshSignIn(&facts, at), at), action); then.allowed && !then.failed {
+	if then := e.evaluate(newRequest(freshSignIn(&facts, at), at), action); then.allowed {
 		d.Effect = wire.StepUp
 		d.Remedies = []wire.Remedy{{Reason: d.Reasons[0], Action: "sign-in"}}
 	}
@@ -57,7 +54,7 @@ func (e *Engine) allow(d wire.Decision, now outcome, facts *wire.Facts, at time.
 	if d.Action != wire.ActionRead {
 		return d
 	}
-	if write := e.evaluate(newRequest(facts, at), wire.ActionWrite); !write.allowed || write.failed {
+	if write := e.evaluate(newRequest(facts, at), wire.ActionWrite); !write.allowed {
 		d.Obligations.ReadOnly = true
 		d.Reasons, d.Remedies = write.explain(facts)
 	}
@@ -66,8 +63,9 @@ func (e *Engine) allow(d wire.Decision, now outcome, facts *wire.Facts, at time.
 
 // outcome is one evaluation of the policy set. Its zero value allows nothing.
 type outcome struct {
-	allowed, failed bool
-	rules           []*rule // determining policies
+	allowed bool
+	failed  bool    // a policy could not be evaluated, so nothing is allowed
+	rules   []*rule // determining policies
 }
 
 func (e *Engine) evaluate(r *request, action wire.Action) outcome {
@@ -76,11 +74,9 @@ func (e *Engine) evaluate(r *request, action wire.Action) outcome {
 		return outcome{}
 	}
 	decision, diagnostic := cedar.Authorize(selected, r, r.cedar(action))
-	o := outcome{
-		// A policy that errors is skipped by Cedar, a forbid too.
-		failed:  len(diagnostic.Errors) > 0,
-		allowed: decision == types.Allow && len(diagnostic.Errors) == 0,
-	}
+	// A policy that errors is skipped by Cedar, a forbid too.
+	failed := len(diagnostic.Errors) > 0
+	o := outcome{allowed: decision == types.Allow && !failed, failed: failed}
 	for _, why := range diagnostic.Reasons {
 		o.rules = append(o.rules, e.rules.byID[why.PolicyID])
 	}
@@ -98,8 +94,11 @@ func (o outcome) policies() []string {
 
 // explain tells why a denial is one, and what would help, one remedy a reason.
 func (o outcome) explain(f *wire.Facts) ([]wire.Reason, []wire.Remedy) {
-	if len(o.rules) == 0 {
+	if len(o.rules) == 0 || o.failed {
 		why := reason.New(reason.NoPermit)
+		if o.failed {
+			why = reason.New(reason.PolicyFailed)
+		}
 		return []wire.Reason{why}, []wire.Remedy{{Reason: why, Action: "ask-admin"}}
 	}
 	var told explanation

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -31,7 +32,7 @@ func TestRefusedPolicies(t *testing.T) {
 		"wrong principal":         {"@id(\"x\")\npermit (principal is Portal, action, resource);", 1, ""},
 		"no id":                   {"permit (principal, action, resource);", 1, "@id"},
 		"id of odd letters":       {"@id(\"Über\")\npermit (principal, action, resource);", 1, "@id"},
-		"forbid without a reason": {"@id(\"x\")\nforbid (principal, action, resource);", 1, "@reason"},
+		"forbid without a reason": {"@id(\"x\")\nforbid (principal, action, resource);", 1, "told why"},
 		"reason without a text":   {"@id(\"x\")\n@reason(\"ZT-POL-999\")\nforbid (principal, action, resource);", 1, "without a text"},
 		"reason on a permit":      {"@id(\"x\")\n@reason(\"ZT-POL-010\")\npermit (principal, action, resource);", 1, "belong to a forbid"},
 		"unknown annotation":      {"@id(\"x\")\n@raeson(\"ZT-POL-010\")\nforbid (principal, action, resource);", 1, "raeson"},
@@ -182,4 +183,50 @@ func FuzzLoad(f *testing.F) {
 		// unless the text itself permits everybody.
 		_ = e.Decide(wire.Facts{}, wire.ActionRead, at)
 	})
+}
+
+func withPolicy(t *testing.T, text string) *Engine {
+	t.Helper()
+	files := Baseline()
+	files["agency.cedar"] = []byte(text)
+	e, err := Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestPoliciesSeeOnlyTwoClassesOfPortals(t *testing.T) {
+	e := withPolicy(t, `@id("x") @reason("ZT-POL-010") forbid (principal, action, resource) when { resource.sensitivity == "sensitive" };`)
+	for _, class := range []wire.Sensitivity{"", "secret", wire.PortalSensitive} {
+		if d := e.Decide(good(class), wire.ActionRead, at); d.Effect != wire.Deny {
+			t.Errorf("class %q: %+v", class, d)
+		}
+	}
+	if d := e.Decide(good(wire.PortalNormal), wire.ActionRead, at); d.Effect != wire.Allow {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A limit that an agency writes ends a decision in time, whichever way it is
+// compared.
+func TestAnAgencysOwnLimitEndsADecision(t *testing.T) {
+	for _, condition := range []string{"context.signIn.ageSeconds <= 3660", "context.signIn.ageSeconds < 3660"} {
+		e := withPolicy(t, `@id("x") @reason("ZT-POL-012") forbid (principal, action, resource) unless { `+condition+` };`)
+		f := good(wire.PortalNormal)
+		f.Binding.At = at.Add(-3 * time.Hour)
+		for now := at; ; {
+			f.Standing.ChangesAt, f.Standing.Result.ValidUntil, f.Trust.ValidUntil = now.Add(time.Hour), now.Add(time.Hour), now.Add(time.Hour)
+			d := e.Decide(f, wire.ActionRead, now)
+			if d.Effect != wire.Allow {
+				break
+			}
+			if last := e.Decide(f, wire.ActionRead, d.ValidUntil.Add(-time.Nanosecond)); last.Effect != wire.Allow {
+				t.Errorf("%s: allowed at %v until %v, and denied before", condition, now.Sub(at), d.ValidUntil.Sub(at))
+			}
+			if now = d.ValidUntil; now.Sub(at) > 10*time.Minute {
+				t.Fatalf("%s: never denied", condition)
+			}
+		}
+	}
 }

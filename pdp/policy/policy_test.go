@@ -328,6 +328,28 @@ func TestZeroFactsDeny(t *testing.T) {
 	}
 }
 
+// Empty ids match each other and still are nobody.
+func TestNobodyOfNowhereIsNotLetIn(t *testing.T) {
+	e := baseline(t)
+	for name, empty := range map[string]func(*wire.Facts){
+		"person":   func(f *wire.Facts) { f.Person.ID, f.SignIn.PersonID = "", "" },
+		"agencies": func(f *wire.Facts) { f.Person.Agency, f.Portal.Agency, f.Device.Agency = "", "", "" },
+		"device": func(f *wire.Facts) {
+			f.Device.ID, f.Binding.DeviceID, f.Standing.DeviceID, f.Standing.Result.DeviceID = "", "", "", ""
+		},
+	} {
+		f := good(wire.PortalNormal)
+		empty(&f)
+		d := e.Decide(f, wire.ActionRead, at)
+		if d.Effect != wire.Deny {
+			t.Errorf("%s: %+v", name, d)
+		}
+		if name != "device" && !slices.Contains(codes(d.Reasons), reason.PersonNotActive) {
+			t.Errorf("%s: %q", name, codes(d.Reasons))
+		}
+	}
+}
+
 // Trust never rises because something is absent: taking any one fact away, or
 // any whole group of them, makes no decision better.
 func TestAbsenceNeverHelps(t *testing.T) {

@@ -149,7 +149,7 @@ func evidence(w *Weights, v *wire.Verdict, now time.Time) float64 {
 	if c, ok := w.Calibration[v.Plugin]; ok {
 		llr = c.Scale*llr + c.Shift
 	}
-	if v.Confidence == 0 {
+	if math.IsNaN(llr) || !(v.Confidence > 0) {
 		return 0
 	}
 	e := min(v.Confidence, 1) * max(-w.Verdict.CapNegative, min(llr, w.Verdict.CapPositive))

@@ -33,7 +33,10 @@ func (r *rig) Registered() map[string]wire.Cluster {
 	return map[string]wire.Cluster{"net": wire.ClusterNetwork}
 }
 
-func (r *rig) Assess(_ context.Context, o wire.Observation) []wire.Verdict {
+func (r *rig) Assess(ctx context.Context, o wire.Observation) []wire.Verdict {
+	if ctx.Err() != nil {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = append(r.seen, o)
@@ -185,6 +188,33 @@ func TestVerdictsThatAreNotHeard(t *testing.T) {
 	r.say["stranger"] = wire.Verdict{Plugin: "stranger", Cluster: wire.ClusterNetwork, LLR: 3, Confidence: 1, TTL: time.Hour}
 	r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterDevice, LLR: 3, Confidence: 1, TTL: time.Hour}
 	if got := r.Trust.Assess(t.Context(), situation("ses-1")); !near(got.Nats, 0.5) || got.Coverage != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAnOlderVerdictDoesNotReplaceANewerOne(t *testing.T) {
+	r := newRig(t)
+	r.Trust.Assess(t.Context(), situation("ses-1"))
+	one := r.sessions["ses-1"]
+	say := func(llr float64, when time.Time) {
+		r.update(one, func(one *session, now time.Time) {
+			r.hear(one, wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour, ObservedAt: when}, now)
+		})
+	}
+	say(-2, at)
+	say(3, at.Add(-time.Minute))
+	if got := r.Current("ses-1"); !near(got.Nats, 0.5) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whoever hangs up early must not keep the alarm from being heard.
+func TestACallerThatHangsUpIsAssessedAllTheSame(t *testing.T) {
+	r := newRig(t)
+	r.speak(-3)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := r.Trust.Assess(ctx, situation("ses-1")); !near(got.Nats, -0.5) || got.Coverage != 1 {
 		t.Errorf("%+v", got)
 	}
 }
