@@ -82,9 +82,8 @@ func parseLine(line []byte) (Entry, [sha256.Size]byte, error) {
 		return Entry{}, hash, errLine
 	}
 	body, tail := line[:len(line)-hashTail], line[len(line)-hashTail:]
-	text := tail[len(hashName) : len(hashName)+2*sha256.Size]
 	hash = hashOf(body)
-	if string(tail[:len(hashName)]) != hashName || string(tail[hashTail-2:]) != `"}` || hex.EncodeToString(hash[:]) != string(text) {
+	if string(tail) != hashName+hex.EncodeToString(hash[:])+`"}` {
 		return Entry{}, hash, errLine
 	}
 	var e Entry

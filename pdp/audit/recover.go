@@ -116,9 +116,6 @@ func (at *found) scanLast(dir string, firsts []uint64) error {
 			return err
 		}
 	}
-	if at.head.Sequence < start.seq {
-		return &BreakError{File: headFile, Why: fmt.Sprintf("vouches for %d, yet a segment ends at %d", at.head.Sequence, start.seq)}
-	}
 	if at.head.differs(start) {
 		return notVouched(start.seq, firsts[max(0, len(firsts)-2)])
 	}
@@ -148,6 +145,8 @@ func (h head) vouchesFor(s scanned) error {
 		return s.broken
 	case h.Sequence > s.end.seq:
 		return &BreakError{File: headFile, Why: fmt.Sprintf("vouches for %d entries, of which those after %d are missing", h.Sequence, s.end.seq)}
+	case h.Sequence < s.before: // each finished segment was vouched for
+		return &BreakError{File: headFile, Why: fmt.Sprintf("vouches for %d only, yet a finished segment ends at %d", h.Sequence, s.before)}
 	case h.Clean && s.end.seq > h.Sequence:
 		return &BreakError{File: headFile, Why: fmt.Sprintf("the log was closed at %d, yet goes on to %d", h.Sequence, s.end.seq)}
 	}

@@ -89,28 +89,160 @@ func TestATornEndIsRepaired(t *testing.T) {
 	}
 }
 
-// TestAnAcknowledgedEntryIsNeverCutOff breaks an entry whose successor says
-// that it had been on the disk.
-func TestAnAcknowledgedEntryIsNeverCutOff(t *testing.T) {
-	dir := t.TempDir()
-	l := openLog(t, dir, small())
-	for range 5 {
-		appendOne(t, l, decision("")) // each in a group of its own
+// unvouched is a log as a crash leaves it: five entries, each in a group of its
+// own, none of which the head vouches for.
+func unvouched(t *testing.T) (dir, path string) {
+	t.Helper()
+	w, _, dir := bench(t)
+	for i := range 4 {
+		if _, err := w.try(t, wire.AuditDecision, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(copied, segmentName(1))
-	flipLine(t, path, -2)
-	before := digestOf(t, copied)
-	_, err := Open(copied, small())
-	wantBreak(t, err, path, 5, "own hash")
-	if digestOf(t, copied) != before {
+	if h, _, err := readHead(copied); err != nil || h.Sequence != 0 {
+		t.Fatal(h, err)
+	}
+	return copied, filepath.Join(copied, segmentName(1))
+}
+
+// refused expects a break of Verify and of Open, which leaves all as it is.
+func refused(t *testing.T, dir, file string, line int, why string) {
+	t.Helper()
+	_, err := Verify(dir)
+	wantBreak(t, err, file, line, why)
+	before := digestOf(t, dir)
+	l, err := Open(dir, small())
+	if err == nil {
+		_ = l.Close()
+	}
+	wantBreak(t, err, file, line, why)
+	if digestOf(t, dir) != before {
 		t.Error("the evidence was changed")
 	}
-	_, err = Verify(copied)
-	wantBreak(t, err, path, 5, "own hash")
+}
+
+// TestAnAcknowledgedEntryIsNeverCutOff breaks an entry whose successor says
+// that it had been on the disk.
+func TestAnAcknowledgedEntryIsNeverCutOff(t *testing.T) {
+	dir, path := unvouched(t)
+	flipLine(t, path, -2)
+	refused(t, dir, path, 4, "own hash")
+}
+
+// TestALineThatDoesNotBelongIsNoCrash puts whole lines at the end of a log that
+// was not closed: a crash leaves pieces and zeros, never such.
+func TestALineThatDoesNotBelongIsNoCrash(t *testing.T) {
+	for name, c := range map[string]struct {
+		line func(t *testing.T, last []byte) []byte
+		why  string
+	}{
+		"doubled":         {func(_ *testing.T, last []byte) []byte { return last }, "sequence 5 after 5"},
+		"skips one":       {func(t *testing.T, last []byte) []byte { return forged(t, forged(t, last, "a"), "b") }, "sequence 7 after 5"},
+		"goes back":       {func(t *testing.T, last []byte) []byte { return forgedAt(t, last, -time.Second, 5) }, "older"},
+		"calls it synced": {func(t *testing.T, last []byte) []byte { return forgedAt(t, last, 0, 6) }, "calls 6 safe"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, path := unvouched(t)
+			all := lines(t, path)
+			rewrite(t, path, append(all, c.line(t, all[len(all)-1])))
+			refused(t, dir, path, 6, c.why)
+		})
+	}
+}
+
+// forgedAt continues a chain with a time and a synced of the forger's choice.
+func forgedAt(t *testing.T, after []byte, later time.Duration, synced uint64) []byte {
+	t.Helper()
+	e, hash, err := parseLine(bytes.TrimSuffix(after, []byte("\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := encode(decision(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _ := appendLine(nil, position{seq: e.Sequence, hash: hash}, e.At.Add(later), synced, record)
+	return line
+}
+
+func TestNothingMayFollowACleanEnd(t *testing.T) {
+	dir := written(t, true)
+	paths := segmentPaths(t, dir)
+	last := paths[len(paths)-1]
+	all := lines(t, last)
+	rewrite(t, last, append(all, []byte("{")))
+	refused(t, dir, last, len(all)+1, "incomplete")
+}
+
+// TestAnOlderHeadIsNotTaken puts back a head from before a change of segment,
+// which would let everything since be cut off.
+func TestAnOlderHeadIsNotTaken(t *testing.T) {
+	w, _, dir := bench(t)
+	old, err := os.ReadFile(filepath.Join(dir, headFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.options.SegmentBytes = 1
+	for range 3 {
+		if _, err := w.try(t, wire.AuditDecision, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(copied); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, filepath.Join(copied, headFile), [][]byte{old})
+	refused(t, copied, headFile, 0, "finished segment")
+}
+
+// TestARewrittenEndDoesNotMatchTheHead forges the last entry of a finished
+// segment and all that follows it.
+func TestARewrittenEndDoesNotMatchTheHead(t *testing.T) {
+	w, _, dir := bench(t)
+	for _, id := range []string{"a", "b"} {
+		if _, err := w.try(t, wire.AuditDecision, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.options.SegmentBytes = 1
+	if _, err := w.try(t, wire.AuditDecision, "c"); err != nil { // begins a segment
+		t.Fatal(err)
+	}
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	first, second := filepath.Join(copied, segmentName(1)), filepath.Join(copied, segmentName(4))
+	all := lines(t, first)
+	all[2] = forged(t, all[1], "B")
+	rewrite(t, first, all)
+	rewrite(t, second, [][]byte{forged(t, all[2], "C")})
+	refused(t, copied, first, 3, "head vouches for")
+}
+
+func TestAForeignNameIsNoSegment(t *testing.T) {
+	dir := written(t, true)
+	rewrite(t, filepath.Join(dir, "7.log"), nil)
+	refused(t, dir, "7.log", 0, "name")
+}
+
+func TestTheClockMayNotRunBehindAnEmptyLog(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := begin(dir, time.Now().Add(time.Hour), nil); err != nil {
+		t.Fatal(err)
+	}
+	var behind *ClockBehindError
+	if _, err := Open(dir, small()); !errors.As(err, &behind) {
+		t.Fatal(err)
+	}
 }
 
 func TestTheOtherSlotSavesTheHead(t *testing.T) {

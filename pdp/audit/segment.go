@@ -42,6 +42,7 @@ func segments(dir string) ([]uint64, error) {
 
 // scanned is what scan found in one segment.
 type scanned struct {
+	before uint64 // the sequence that the segment continues
 	end    position
 	whole  int64 // bytes of the entries up to end
 	torn   int64 // bytes after them
@@ -60,7 +61,7 @@ func scan(dir string, first uint64, start position, visit func(Entry)) (scanned,
 		return scanned{}, fmt.Errorf("audit: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	s := scanned{end: start}
+	s := scanned{before: start.seq, end: start}
 	if first != start.seq+1 {
 		s.broken = &BreakError{File: name, Why: fmt.Sprintf("entries %d to %d are missing before it", start.seq+1, first-1)}
 		return s, nil
