@@ -70,7 +70,7 @@ type Limits struct {
 
 func (l *Limits) complete() {
 	for field, standard := range map[*int]int{
-		&l.Enrolments: 32, &l.EnrolmentsPerNetwork: 8, &l.PollsPerDevice: 2, &l.AttestationsAtOnce: 64, &l.AttestBurst: 40,
+		&l.Enrolments: 32, &l.EnrolmentsPerNetwork: 8, &l.PollsPerDevice: 3, &l.AttestationsAtOnce: 64, &l.AttestBurst: 40,
 	} {
 		if *field <= 0 {
 			*field = standard
@@ -85,7 +85,8 @@ type API struct {
 	enrolments *gate
 	networks   *gate
 	polls      *gate
-	attests    *gate
+	attests    *gate // in all
+	attesting  *gate // by device
 	confirms   *gate
 	pace       *pace.Pace
 	strangers  atomic.Uint64
@@ -115,6 +116,7 @@ func New(c Config) (*API, error) {
 		networks:   newGate(c.Limits.EnrolmentsPerNetwork),
 		polls:      newGate(c.Limits.PollsPerDevice),
 		attests:    newGate(c.Limits.AttestationsAtOnce),
+		attesting:  newGate(2),
 		confirms:   newGate(2),
 		pace:       pace.New(c.Limits.AttestBurst, time.Second),
 	}

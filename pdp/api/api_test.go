@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -190,7 +191,7 @@ func TestThePollIsTheStandingConnection(t *testing.T) {
 }
 
 func TestPollsOfOneDeviceAreBounded(t *testing.T) {
-	f := newFixture(t)
+	f := newFixture(t, Limits{PollsPerDevice: 2})
 	a := f.known(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{}, 2)
@@ -248,6 +249,60 @@ func TestAFloodOfEnrolmentsLeavesRoomForDevices(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A device that sends its Evidence byte by byte holds its own places only.
+func TestSlowDevicesDoNotBlockOthers(t *testing.T) {
+	f := newFixture(t, Limits{AttestationsAtOnce: 3})
+	slow, other := f.known(t), f.agent(t)
+	f.behind.devices[other.spki] = wire.Device{ID: "dev-other", Status: wire.DeviceActive}
+	ended := make(chan struct{}, 2)
+	var pipes []*io.PipeWriter
+	for range 2 {
+		body, pipe := io.Pipe()
+		pipes = append(pipes, pipe)
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			if answer, err := slow.http.Post(slow.base+"/v1/attest", "application/json", body); err == nil {
+				_ = answer.Body.Close()
+			}
+		}()
+		if _, err := pipe.Write([]byte("{")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() bool {
+		f.attesting.mu.Lock()
+		defer f.attesting.mu.Unlock()
+		return f.attesting.inside[deviceID] == 2
+	})
+	wants(t, slow.post(t, "/v1/attest", wire.AttestRequest{}), http.StatusTooManyRequests, reason.TooMany)
+	wants(t, other.post(t, "/v1/attest", wire.AttestRequest{}), http.StatusOK, "")
+	for _, pipe := range pipes {
+		_ = pipe.Close()
+		<-ended
+	}
+	wants(t, slow.post(t, "/v1/attest", wire.AttestRequest{}), http.StatusOK, "")
+}
+
+func TestAttestationsAreBoundedInAll(t *testing.T) {
+	f := newFixture(t, Limits{AttestationsAtOnce: 1})
+	a := f.known(t)
+	leave, _ := f.attests.enter("")
+	wants(t, a.post(t, "/v1/attest", wire.AttestRequest{}), http.StatusTooManyRequests, reason.TooMany)
+	leave()
+	wants(t, a.post(t, "/v1/attest", wire.AttestRequest{}), http.StatusOK, "")
+}
+
+func TestConfirmationsOfOneDeviceAreBounded(t *testing.T) {
+	f := newFixture(t)
+	a := f.known(t)
+	first, _ := f.confirms.enter(deviceID)
+	second, _ := f.confirms.enter(deviceID)
+	wants(t, a.post(t, "/v1/confirm", wire.DeviceConfirmation{}), http.StatusTooManyRequests, reason.TooMany)
+	first()
+	second()
+	wants(t, a.post(t, "/v1/confirm", wire.DeviceConfirmation{}), http.StatusOK, "")
 }
 
 func TestADeviceCannotAskWithoutEnd(t *testing.T) {

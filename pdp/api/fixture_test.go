@@ -139,7 +139,7 @@ func newFixture(t *testing.T, limits ...Limits) *fixture {
 	if f.API, err = New(c); err != nil {
 		t.Fatal(err)
 	}
-	f.server = certify(t, newKey(t, elliptic.P256()), nil)
+	f.server = certify(t, newKey(t, elliptic.P256()), nil, "valid")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func newKey(t *testing.T, curve elliptic.Curve) crypto.Signer {
 }
 
 // certify makes a self-signed certificate, or one signed by another key.
-func certify(t *testing.T, key, signer crypto.Signer) tls.Certificate {
+func certify(t *testing.T, key, signer crypto.Signer, name ...string) tls.Certificate {
 	t.Helper()
 	if signer == nil {
 		signer = key
@@ -178,6 +178,10 @@ func certify(t *testing.T, key, signer crypto.Signer) tls.Certificate {
 		SerialNumber: big.NewInt(1), DNSNames: []string{"pdp"},
 		NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1, 0), // long over: dates mean nothing here
 	}
+	if len(name) > 0 {
+		template.NotAfter = time.Now().Add(time.Hour)
+	}
+	template.DNSNames = append(template.DNSNames, name...)
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), signer)
 	if err != nil {
 		t.Fatal(err)

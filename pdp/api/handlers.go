@@ -18,37 +18,37 @@ const (
 )
 
 func (a *API) enrolStart(w http.ResponseWriter, r *http.Request, who caller) {
+	var in wire.EnrolStart
+	if !problem.ReadJSON(w, r, maxEnrolStart, &in) {
+		return
+	}
 	leave, ok := a.enterEnrolment(who)
 	if !ok {
 		tooMany(w, r)
 		return
 	}
 	defer leave()
-	var in wire.EnrolStart
-	if !problem.ReadJSON(w, r, maxEnrolStart, &in) {
-		return
-	}
 	out, err := a.Enrolment.Start(r.Context(), in, who.spki, who.address.String())
 	a.answer(w, r, out, err)
 }
 
 func (a *API) enrolFinish(w http.ResponseWriter, r *http.Request, who caller) {
+	var in wire.EnrolFinish
+	if !problem.ReadJSON(w, r, maxEnrolFinish, &in) {
+		return
+	}
 	leave, ok := a.enterEnrolment(who)
 	if !ok {
 		tooMany(w, r)
 		return
 	}
 	defer leave()
-	var in wire.EnrolFinish
-	if !problem.ReadJSON(w, r, maxEnrolFinish, &in) {
-		return
-	}
 	out, err := a.Enrolment.Finish(r.Context(), in, who.spki)
 	a.answer(w, r, out, err)
 }
 
 // enterEnrolment bounds what strangers may keep busy: in all, and from one
-// network.
+// network. It comes after the body was read, so that slow senders hold no place.
 func (a *API) enterEnrolment(who caller) (leave func(), ok bool) {
 	leaveAll, ok := a.enrolments.enter("")
 	if !ok {
@@ -78,11 +78,20 @@ func (a *API) attestNonce(w http.ResponseWriter, r *http.Request, who caller) {
 }
 
 func (a *API) attest(w http.ResponseWriter, r *http.Request, who caller) {
+	if !a.pace.Permit(who.device.ID, a.Clock()) {
+		tooMany(w, r)
+		return
+	}
+	// A body may be large, so places come first; a device that sends slowly
+	// holds its own.
+	leaveDevice, ok := a.attesting.enter(who.device.ID)
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leaveDevice()
 	leave, ok := a.attests.enter("")
-	if !ok || !a.pace.Permit(who.device.ID, a.Clock()) {
-		if ok {
-			leave()
-		}
+	if !ok {
 		tooMany(w, r)
 		return
 	}

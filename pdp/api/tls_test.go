@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -55,7 +56,10 @@ func TestConnectionsThatAreRefused(t *testing.T) {
 	broken.Certificate = [][]byte{append([]byte(nil), good.Certificate[0]...)}
 	broken.Certificate[0][len(broken.Certificate[0])-1] ^= 1
 
+	large := certify(t, p256, nil, strings.Repeat("a", maxCertificate))
+
 	for name, certificate := range map[string]tls.Certificate{
+		"too large":         large,
 		"no certificate":    {},
 		"P-384":             certify(t, newKey(t, elliptic.P384()), nil),
 		"RSA":               certify(t, rsaKey, nil),
@@ -79,9 +83,17 @@ func TestConnectionsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Two checks ask for a certificate; neither may lean on the other.
+func TestACertificateIsAskedForTwice(t *testing.T) {
+	c := TLSConfig(nil)
+	if c.ClientAuth != tls.RequireAnyClientCert || c.VerifyConnection(tls.ConnectionState{}) == nil {
+		t.Error("one of the two is missing")
+	}
+}
+
 func TestNothingIsResumed(t *testing.T) {
 	f := newFixture(t)
-	c := clientConfig(certify(t, newKey(t, elliptic.P256()), nil))
+	c := clientConfig(certify(t, newKey(t, elliptic.P256()), nil, "valid")) // what is over is not resumed anyway
 	for range 2 {
 		conn, err := tls.Dial("tcp", f.address, c)
 		if err != nil {

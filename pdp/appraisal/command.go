@@ -60,12 +60,15 @@ func (a *Appraiser) Commands(ctx context.Context, deviceID string) []wire.Comman
 }
 
 // ready hands out what is to be sent, or says how long to wait and what rings
-// earlier.
+// earlier. For a device that was forgotten the wait is over.
 func (a *Appraiser) ready(deviceID string) ([]wire.Command, time.Duration, <-chan struct{}) {
 	now := a.Clock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d := a.known(deviceID)
+	d := a.devices[deviceID]
+	if d == nil {
+		return []wire.Command{}, 0, nil
+	}
 	if d.bell == nil {
 		d.bell = make(chan struct{})
 	}

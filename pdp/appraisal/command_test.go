@@ -12,6 +12,7 @@ import (
 func (f *fixture) poll(life time.Duration) []wire.Command {
 	ctx, cancel := context.WithTimeout(context.Background(), life)
 	defer cancel()
+	defer f.Connected(laptop.ID)()
 	return f.Commands(ctx, laptop.ID)
 }
 
@@ -70,6 +71,22 @@ func TestALostCommandIsSentAgainButNotInALoop(t *testing.T) {
 		}
 		if len(f.poll(wire.PollLife)) != 1 || time.Since(begin) != redeliverAfter {
 			t.Errorf("sent again after %v", time.Since(begin))
+		}
+	})
+}
+
+func TestForgettingADeviceEndsItsPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		begin := time.Now()
+		ended := make(chan struct{})
+		go func() { f.poll(wire.PollLife); close(ended) }()
+		synctest.Wait()
+		f.Forget(laptop.ID)
+		<-ended
+		if time.Since(begin) != 0 || len(f.devices) != 0 {
+			t.Errorf("ended after %v, %d devices stay", time.Since(begin), len(f.devices))
 		}
 	})
 }

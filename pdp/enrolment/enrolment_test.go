@@ -301,6 +301,45 @@ func TestWhatCannotBeRecordedIsNotDone(t *testing.T) {
 	}
 }
 
+// between has something happen while a finish is under way.
+type between struct {
+	enrolment.Devices
+	meanwhile func()
+}
+
+func (b *between) DeviceByEK(ctx context.Context, ek [32]byte) (wire.Device, error) {
+	if do := b.meanwhile; do != nil {
+		b.meanwhile = nil
+		do()
+	}
+	return b.Devices.DeviceByEK(ctx, ek)
+}
+
+// Two enrolments that one code began, of one TPM: when the second one looks,
+// the first device stands there like one to be enrolled again.
+func TestACodeIsConsumedOnceAlsoInARace(t *testing.T) {
+	f := open(t)
+	code := f.code(t, "moda", "LT-2231")
+	again := laptop.again(t)
+	first, second := laptop.finish(t, f.begin(t, laptop, code)), again.finish(t, f.begin(t, again, code))
+	race := &between{Devices: f.directory}
+	config := f.config
+	config.Devices = race
+	f.use(t, config)
+	var winner wire.Enrolled
+	race.meanwhile = func() {
+		var err error
+		if winner, err = f.Finish(t.Context(), first, laptop.spki); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := f.Finish(t.Context(), second, again.spki)
+	refusedWith(t, err, reason.Conflict)
+	if dev, err := f.directory.Device(t.Context(), winner.DeviceID); err != nil || dev.Status != wire.DeviceActive {
+		t.Errorf("%+v %v", dev, err)
+	}
+}
+
 // vanishing gives an uncertain answer to the transaction that makes the
 // device, after it happened.
 type vanishing struct {

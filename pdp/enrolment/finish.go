@@ -117,9 +117,6 @@ func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFini
 	if err != nil {
 		return none, nil, err
 	}
-	if err := c.boundTo(sealed.EK); err != nil {
-		return none, nil, err
-	}
 	if s.Replaces, err = e.replaces(ctx, c, [sha256.Size]byte(sealed.EK)); err != nil {
 		return none, nil, err
 	}
