@@ -25,6 +25,8 @@ var (
 	ErrPurpose = errors.New("verifier: no such purpose of a key")
 	// ErrCertified says that the certification is of another key.
 	ErrCertified = errors.New("verifier: the certification is not of this key")
+	// ErrConnection says that another key than the connection's was certified.
+	ErrConnection = errors.New("verifier: not the key of this connection")
 )
 
 // Endorser judges what a machine says of its TPM when it enrols.
@@ -104,7 +106,7 @@ func (e *Endorser) Certified(key wire.CertifiedKey, ak, qualifiedName []byte, pu
 		return none, ErrCertified
 	}
 	if purpose == PurposeTLS && spki != tlsSPKI {
-		return none, fmt.Errorf("%w: not the key of this connection", ErrCertified)
+		return none, ErrConnection
 	}
 	return spki, nil
 }

@@ -212,7 +212,7 @@ func TestCertifiedKeys(t *testing.T) {
 			other := b.child(t, d.ek, signing(false))
 			defer b.flush(other.handle)
 			c.key = d.certified(t, other, binding[:])
-		}, verifier.ErrCertified},
+		}, verifier.ErrConnection},
 		"restricted": {func(c *call) { c.key = weakKey(t, d, binding, signing(true)) }, endorsement.ErrDeviceKey},
 		"importable": {func(c *call) { c.key = weakKey(t, d, binding, signing(false, importable)) }, endorsement.ErrDeviceKey},
 		"with a policy": {func(c *call) {

@@ -75,7 +75,7 @@ func TestRefusedPublicAreas(t *testing.T) {
 		"off the curve":  change(len(good)-1, good[len(good)-1]^1),
 		"at infinity":    append(bytes.Clone(good[:20]), 0, 0, 0, 0),
 		"long x":         append(append(append(bytes.Clone(good[:20]), 0, 64), make([]byte, 64)...), good[54:]...),
-		"long y":         append(append(bytes.Clone(good[:54]), 0, 64), make([]byte, 64)...),
+		"long y":         append(append(bytes.Clone(good[:54]), 0, 80), make([]byte, 80)...),
 		"symmetric":      append(append(bytes.Clone(good[:10]), 0, 6, 0, 128, 0, 0x43), good[12:]...),
 		"key derivation": append(append(bytes.Clone(good[:18]), 0, 0x22, 0, 0x0b), good[20:]...),
 	} {
