@@ -313,6 +313,44 @@ func TestEntriesStartAnywhere(t *testing.T) {
 	}
 }
 
+// TestReadingBesideAWriter reads and verifies a log while it grows.
+func TestReadingBesideAWriter(t *testing.T) {
+	dir := t.TempDir()
+	options := small()
+	options.SegmentBytes = 16 << 10
+	l := openLog(t, dir, options)
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for range 8 {
+		writers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					appendOne(t, l, decision("dec-00000000000000000000000000"))
+				}
+			}
+		})
+	}
+	for range 100 {
+		durable := l.Durable()
+		s, err := Verify(dir)
+		if err != nil || s.Entries < durable {
+			t.Errorf("%+v beside %d, %v", s, durable, err)
+			break
+		}
+		if some := entries(t, dir, durable/2); uint64(len(some)) < durable-durable/2 {
+			t.Errorf("%d entries after %d of %d", len(some), durable/2, durable)
+		}
+		if _, err := Find(dir, "dec-00000000000000000000000000"); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	writers.Wait()
+}
+
 func TestTheFolderIsPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "audit")
 	openLog(t, dir, small())

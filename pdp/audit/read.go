@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -45,13 +43,13 @@ func Entries(dir string, after uint64) iter.Seq2[Entry, error] {
 // before it, the first entry's word is taken for what it continues.
 func readSegment(dir string, first uint64, before *position, after uint64, yield func(Entry, error) bool) (position, bool) {
 	name := segmentName(first)
-	f, err := os.Open(filepath.Join(dir, name)) // #nosec G304 -- a name made here
+	f, size, err := openSegment(dir, first)
 	if err != nil {
-		yield(Entry{}, fmt.Errorf("audit: %w", err))
+		yield(Entry{}, err)
 		return position{}, false
 	}
 	defer func() { _ = f.Close() }()
-	r := bufio.NewReaderSize(f, maxLineBytes+1)
+	r := bufio.NewReaderSize(io.LimitReader(f, size), maxLineBytes+1)
 	var p position
 	if before != nil {
 		p = *before
@@ -110,13 +108,13 @@ func Find(dir, decisionID string) ([]Entry, error) {
 
 func findIn(dir string, first uint64, decisionID string) ([]Entry, error) {
 	name := segmentName(first)
-	f, err := os.Open(filepath.Join(dir, name)) // #nosec G304 -- a name made here
+	f, size, err := openSegment(dir, first)
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	needle := []byte(`"` + decisionID + `"`)
-	r := bufio.NewReaderSize(f, maxLineBytes+1)
+	r := bufio.NewReaderSize(io.LimitReader(f, size), maxLineBytes+1)
 	var some []Entry
 	for line := 1; ; line++ {
 		raw, err := r.ReadSlice('\n')

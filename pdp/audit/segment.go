@@ -40,6 +40,21 @@ func segments(dir string) ([]uint64, error) {
 	return firsts, nil
 }
 
+// openSegment opens a segment and returns its present size: beside a running
+// PDP nothing behind it may be read, or a line that was half there would be
+// followed by whole ones.
+func openSegment(dir string, first uint64) (*os.File, int64, error) {
+	f, err := os.Open(filepath.Join(dir, segmentName(first))) // #nosec G304 -- a name made here
+	if err != nil {
+		return nil, 0, fmt.Errorf("audit: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("audit: %w", err), f.Close())
+	}
+	return f, info.Size(), nil
+}
+
 // scanned is what scan found in one segment.
 type scanned struct {
 	before uint64 // the sequence that the segment continues
@@ -56,9 +71,9 @@ type scanned struct {
 // or the first line that does not continue the chain.
 func scan(dir string, first uint64, start position, visit func(Entry)) (scanned, error) {
 	name := segmentName(first)
-	f, err := os.Open(filepath.Join(dir, name)) // #nosec G304 -- a name made here
+	f, size, err := openSegment(dir, first)
 	if err != nil {
-		return scanned{}, fmt.Errorf("audit: %w", err)
+		return scanned{}, err
 	}
 	defer func() { _ = f.Close() }()
 	s := scanned{before: start.seq, end: start}
@@ -66,7 +81,7 @@ func scan(dir string, first uint64, start position, visit func(Entry)) (scanned,
 		s.broken = &BreakError{File: name, Why: fmt.Sprintf("entries %d to %d are missing before it", start.seq+1, first-1)}
 		return s, nil
 	}
-	r := bufio.NewReaderSize(f, maxLineBytes+1)
+	r := bufio.NewReaderSize(io.LimitReader(f, size), maxLineBytes+1)
 	for line := 1; ; line++ {
 		raw, err := r.ReadSlice('\n')
 		if len(raw) == 0 && errors.Is(err, io.EOF) {
@@ -130,25 +145,20 @@ func (s *scanned) rest(r *bufio.Reader, already int64, why error) error {
 // lastEntry returns the position of a finished segment's last entry, by its
 // own word: its hash and place are what the next segment must continue.
 func lastEntry(dir string, first uint64) (position, error) {
-	name := segmentName(first)
-	f, err := os.Open(filepath.Join(dir, name)) // #nosec G304 -- a name made here
+	f, size, err := openSegment(dir, first)
 	if err != nil {
-		return position{}, fmt.Errorf("audit: %w", err)
+		return position{}, err
 	}
 	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return position{}, fmt.Errorf("audit: %w", err)
-	}
-	tail := make([]byte, min(info.Size(), maxLineBytes+1))
-	if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+	tail := make([]byte, min(size, maxLineBytes+1))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
 		return position{}, fmt.Errorf("audit: %w", err)
 	}
 	line, ended := bytes.CutSuffix(tail, []byte("\n"))
 	line = line[bytes.LastIndexByte(line, '\n')+1:]
 	e, hash, err := parseLine(line)
 	if err != nil || !ended {
-		return position{}, &BreakError{File: name, Why: "its last line is broken"}
+		return position{}, &BreakError{File: segmentName(first), Why: "its last line is broken"}
 	}
 	return position{seq: e.Sequence, hash: hash, at: e.At}, nil
 }

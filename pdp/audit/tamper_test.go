@@ -271,6 +271,12 @@ func TestOpenRefusesABrokenEndAndLeavesItAlone(t *testing.T) {
 		"last line of the segment before": func(t *testing.T, _ string, paths []string) {
 			flipLine(t, paths[len(paths)-2], -1)
 		},
+		"line end of the segment before": func(t *testing.T, _ string, paths []string) {
+			all := lines(t, paths[len(paths)-2])
+			n := len(all)
+			all[n-1] = bytes.TrimSuffix(all[n-1], []byte("\n"))
+			rewrite(t, paths[len(paths)-2], all)
+		},
 		"last line removed": func(t *testing.T, _ string, paths []string) {
 			all := lines(t, paths[len(paths)-1])
 			rewrite(t, paths[len(paths)-1], all[:len(all)-1])

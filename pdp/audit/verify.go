@@ -24,8 +24,8 @@ type Summary struct {
 	Torn int64
 }
 
-// Verify reads the log in dir, which may be a copy, from its first entry to its
-// last and compares it with its head. A *BreakError names the first place that
+// Verify reads the log in dir, a copy or one that is being written, from its
+// first entry to its last and compares it with its head. A *BreakError names the first place that
 // is not what was written; the package document says what cannot be noticed.
 func Verify(dir string) (Summary, error) { return verify(dir, nil) }
 
@@ -33,11 +33,12 @@ func Verify(dir string) (Summary, error) { return verify(dir, nil) }
 func VerifySigned(dir string, key ed25519.PublicKey) (Summary, error) { return verify(dir, key) }
 
 func verify(dir string, key ed25519.PublicKey) (Summary, error) {
-	firsts, err := segments(dir)
+	// The head first: beside a running PDP, what is listed later may only be more.
+	h, ok, err := readHead(dir)
 	if err != nil {
 		return Summary{}, err
 	}
-	h, ok, err := readHead(dir)
+	firsts, err := segments(dir)
 	switch {
 	case err != nil:
 		return Summary{}, err
