@@ -8,6 +8,7 @@
 package evidence
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,15 +24,7 @@ var ErrInvalid = errors.New("evidence: not acceptable")
 // that the same claims give the same bytes.
 func Marshal(claims wire.Claims) ([]byte, error) {
 	ordered := slices.Clone(claims.Claims)
-	slices.SortStableFunc(ordered, func(a, b wire.Claim) int {
-		switch {
-		case a.ID < b.ID:
-			return -1
-		case a.ID > b.ID:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(ordered, func(a, b wire.Claim) int { return cmp.Compare(a.ID, b.ID) })
 	for i, c := range ordered {
 		if c.ID == "" || !c.State.Valid() {
 			return nil, fmt.Errorf("%w: claim %q has state %q", ErrInvalid, c.ID, c.State)
