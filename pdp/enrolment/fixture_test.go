@@ -40,20 +40,34 @@ var laptop, second, stranger *machine
 
 var makers *swtpm.CA
 
+// power switches the machines on when the first test needs them: fuzzing,
+// which runs this package many times, does not.
+var power struct {
+	once sync.Once
+	dir  string
+	off  func()
+	err  error
+}
+
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "enrolment")
-	if err != nil {
-		panic(err)
+	code := m.Run()
+	if power.off != nil {
+		power.off()
 	}
-	code := 1
-	if stop, err := powerOn(dir); err != nil {
-		fmt.Fprintln(os.Stderr, "the software TPMs do not start:", err)
-	} else {
-		code = m.Run()
-		stop()
-	}
-	_ = os.RemoveAll(dir)
+	_ = os.RemoveAll(power.dir)
 	os.Exit(code)
+}
+
+func powered(t *testing.T) {
+	t.Helper()
+	power.once.Do(func() {
+		if power.dir, power.err = os.MkdirTemp("", "enrolment"); power.err == nil {
+			power.off, power.err = powerOn(power.dir)
+		}
+	})
+	if power.err != nil {
+		t.Fatal("the software TPMs do not start: ", power.err)
+	}
 }
 
 func powerOn(dir string) (stop func(), err error) {
@@ -240,6 +254,7 @@ type fixture struct {
 
 func open(t *testing.T) *fixture {
 	t.Helper()
+	powered(t)
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "store"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
