@@ -138,29 +138,34 @@ func (a *Agent) enrolled(ctx context.Context) error {
 func (a *Agent) take(ctx context.Context) (*state.State, func(), error) {
 	told := false
 	for ctx.Err() == nil {
-		s, err := a.file.Load()
-		if err == nil {
-			release, err := a.file.Lock()
-			if err != nil {
-				return nil, nil, stateFault(err, a.file.Path())
-			}
-			// Somebody may have enrolled anew before the lock was ours.
-			if s, err = a.file.Load(); err != nil {
-				release()
-				return nil, nil, stateFault(err, a.file.Path())
-			}
-			return s, release, nil
-		}
-		if !errors.Is(err, state.ErrNotEnrolled) {
+		_, err := a.file.Load()
+		switch {
+		case err == nil:
+			return a.lockAndLoad()
+		case !errors.Is(err, state.ErrNotEnrolled):
 			return nil, nil, stateFault(err, a.file.Path())
-		}
-		if !told {
+		case !told:
 			a.logger.Info("this device is not enrolled yet; waiting", "state", a.file.Path())
 			told = true
 		}
 		pause(ctx, enrolWait)
 	}
 	return nil, nil, nil
+}
+
+// lockAndLoad reads the state under its lock: somebody may have enrolled anew
+// before.
+func (a *Agent) lockAndLoad() (*state.State, func(), error) {
+	release, err := a.file.Lock()
+	if err != nil {
+		return nil, nil, stateFault(err, a.file.Path())
+	}
+	s, err := a.file.Load()
+	if err != nil {
+		release()
+		return nil, nil, stateFault(err, a.file.Path())
+	}
+	return s, release, nil
 }
 
 // serve runs everything that an enrolled device does.

@@ -48,7 +48,7 @@ type owner struct {
 
 func (o owner) Owner(netip.AddrPort, netip.AddrPort) (uint32, error) { return o.uid, o.err }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 type running struct {
 	*pdp

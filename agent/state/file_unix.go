@@ -56,7 +56,7 @@ func syncDir(dir string) error {
 // with the process, however it ends.
 func (f *File) Lock() (release func(), err error) {
 	name := f.path + ".lock"
-	lock, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	lock, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600) // #nosec G304 -- beside the configured file
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotWritten, err)
 	}

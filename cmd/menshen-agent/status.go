@@ -121,7 +121,7 @@ func summary(lang reason.Language, s local.Status, failing []wire.Reason) string
 	}
 	switch {
 	case s.Health == local.HealthGood:
-		return w.allPass
+		return w.allGood
 	case s.Reason != nil && s.Health == local.HealthFailing:
 		return fmt.Sprintf(w.refused, reason.Of(lang, *s.Reason).Title, s.Reason.Code)
 	case s.Reason != nil:

@@ -32,7 +32,7 @@ func chooseLanguage(flag string, environment func(string) string) reason.Languag
 // words are the command line's own words in one language; what happened and
 // what to do comes from internal/reason.
 type words struct {
-	device, thisDevice, trust, allPass, refused, cannotTell, notAccepted, unknown string
+	device, thisDevice, trust, allGood, refused, cannotTell, notAccepted, unknown string
 	measured, fix, comma, configGood, step, enrolled                              string
 	oneFailing, manyFailing                                                       string
 	now, minutes, hours, days                                                     string
@@ -44,9 +44,9 @@ type words struct {
 
 func wordsOf(lang reason.Language) *words {
 	if lang == reason.Chinese {
-		return &chinese
+		return chinese()
 	}
-	return &english
+	return english()
 }
 
 func (w *words) failing(n int) string {
@@ -90,48 +90,52 @@ func (w *words) ago(d time.Duration) string {
 	return fmt.Sprintf(w.days, int(d.Hours())/24)
 }
 
-var english = words{
-	device: "Device %s", thisDevice: "This device", trust: "trust %d/100", allPass: "all checks pass",
-	refused: "refused: %s (%s)", cannotTell: "cannot tell: %s (%s)", notAccepted: "the last measurement was refused", unknown: "cannot tell",
-	measured: "measured %s", fix: "fix: %s", comma: ", ", configGood: "the configuration is good",
-	step: "Step %d of %d: %s", enrolled: "Enrolled as %s of %s (keys: %s) in %s. The agent starts to attest by itself.",
-	oneFailing: "%d check failing: ", manyFailing: "%d checks failing: ",
-	now: "less than a minute ago", minutes: "%d min ago", hours: "%d h ago", days: "%d days ago",
-	steps: []string{"opening the TPM", "making keys in the TPM", "proving the TPM to the access service", "writing the state"},
-	claims: map[wire.ClaimID]string{
-		wire.ClaimOSRelease: "operating system", wire.ClaimDiskEncryption: "disk encryption",
-		wire.ClaimFirewall: "firewall", wire.ClaimSecureBoot: "Secure Boot",
-	},
-	marks: map[wire.ClaimState]string{
-		wire.ClaimPass: "✔ passes:", wire.ClaimFail: "✖ fails:", wire.ClaimError: "? cannot be measured:",
-		wire.ClaimNotApplicable: "– not applicable:", wire.ClaimManual: "– checked by hand:", wire.ClaimException: "– exception:",
-	},
-	organs: map[string]string{
-		"agent": "the agent answers", "state": "the state is readable", "tpm": "the TPM answers", "helper": "the helper answers",
-		"pdp": "the access service answers, under the pinned CA", "clock": "the clock is right", "port": "the loopback port is there",
-		"seat": "who sits here can be told",
-	},
+func english() *words {
+	return &words{
+		device: "Device %s", thisDevice: "This device", trust: "trust %d/100", allGood: "all checks pass",
+		refused: "refused: %s (%s)", cannotTell: "cannot tell: %s (%s)", notAccepted: "the last measurement was refused", unknown: "cannot tell",
+		measured: "measured %s", fix: "fix: %s", comma: ", ", configGood: "the configuration is good",
+		step: "Step %d of %d: %s", enrolled: "Enrolled as %s of %s (keys: %s) in %s. The agent starts to attest by itself.",
+		oneFailing: "%d check failing: ", manyFailing: "%d checks failing: ",
+		now: "less than a minute ago", minutes: "%d min ago", hours: "%d h ago", days: "%d days ago",
+		steps: []string{"opening the TPM", "making keys in the TPM", "proving the TPM to the access service", "writing the state"},
+		claims: map[wire.ClaimID]string{
+			wire.ClaimOSRelease: "operating system", wire.ClaimDiskEncryption: "disk encryption",
+			wire.ClaimFirewall: "firewall", wire.ClaimSecureBoot: "Secure Boot",
+		},
+		marks: map[wire.ClaimState]string{
+			wire.ClaimPass: "✔ passes:", wire.ClaimFail: "✖ fails:", wire.ClaimError: "? cannot be measured:",
+			wire.ClaimNotApplicable: "– not applicable:", wire.ClaimManual: "– checked by hand:", wire.ClaimException: "– exception:",
+		},
+		organs: map[string]string{
+			"agent": "the agent answers", "state": "the state is readable", "tpm": "the TPM answers", "helper": "the helper answers",
+			"pdp": "the access service answers, under the pinned CA", "clock": "the clock is right", "port": "the loopback port is there",
+			"seat": "who sits here can be told",
+		},
+	}
 }
 
-var chinese = words{
-	device: "裝置 %s", thisDevice: "這台裝置", trust: "信任 %d/100", allPass: "所有檢查皆符合",
-	refused: "被拒絕：%s (%s)", cannotTell: "無法判斷：%s (%s)", notAccepted: "上次量測被拒絕", unknown: "無法判斷",
-	measured: "%s量測", fix: "修復方式：%s", comma: "、", configGood: "設定檔正確",
-	step: "第 %d / %d 步：%s", enrolled: "已註冊為 %s，機關 %s，金鑰 %s，歷時 %s。代理程式將自動開始證明。",
-	oneFailing: "%d 項未符合：", manyFailing: "%d 項未符合：",
-	now: "不到一分鐘前", minutes: "%d 分鐘前", hours: "%d 小時前", days: "%d 天前",
-	steps: []string{"開啟 TPM", "在 TPM 中建立金鑰", "向存取服務證明 TPM", "寫入狀態"},
-	claims: map[wire.ClaimID]string{
-		wire.ClaimOSRelease: "作業系統", wire.ClaimDiskEncryption: "磁碟加密",
-		wire.ClaimFirewall: "防火牆", wire.ClaimSecureBoot: "安全開機",
-	},
-	marks: map[wire.ClaimState]string{
-		wire.ClaimPass: "✔ 符合：", wire.ClaimFail: "✖ 未符合：", wire.ClaimError: "? 無法量測：",
-		wire.ClaimNotApplicable: "– 不適用：", wire.ClaimManual: "– 人工查核：", wire.ClaimException: "– 例外：",
-	},
-	organs: map[string]string{
-		"agent": "代理程式有回應", "state": "狀態檔可讀取", "tpm": "TPM 有回應", "helper": "輔助程序有回應",
-		"pdp": "存取服務有回應，且憑證授權單位相符", "clock": "時鐘正確", "port": "本機連接埠可用",
-		"seat": "可辨識目前的使用者",
-	},
+func chinese() *words {
+	return &words{
+		device: "裝置 %s", thisDevice: "這台裝置", trust: "信任 %d/100", allGood: "所有檢查皆符合",
+		refused: "被拒絕：%s (%s)", cannotTell: "無法判斷：%s (%s)", notAccepted: "上次量測被拒絕", unknown: "無法判斷",
+		measured: "%s量測", fix: "修復方式：%s", comma: "、", configGood: "設定檔正確",
+		step: "第 %d / %d 步：%s", enrolled: "已註冊為 %s，機關 %s，金鑰 %s，歷時 %s。代理程式將自動開始證明。",
+		oneFailing: "%d 項未符合：", manyFailing: "%d 項未符合：",
+		now: "不到一分鐘前", minutes: "%d 分鐘前", hours: "%d 小時前", days: "%d 天前",
+		steps: []string{"開啟 TPM", "在 TPM 中建立金鑰", "向存取服務證明 TPM", "寫入狀態"},
+		claims: map[wire.ClaimID]string{
+			wire.ClaimOSRelease: "作業系統", wire.ClaimDiskEncryption: "磁碟加密",
+			wire.ClaimFirewall: "防火牆", wire.ClaimSecureBoot: "安全開機",
+		},
+		marks: map[wire.ClaimState]string{
+			wire.ClaimPass: "✔ 符合：", wire.ClaimFail: "✖ 未符合：", wire.ClaimError: "? 無法量測：",
+			wire.ClaimNotApplicable: "– 不適用：", wire.ClaimManual: "– 人工查核：", wire.ClaimException: "– 例外：",
+		},
+		organs: map[string]string{
+			"agent": "代理程式有回應", "state": "狀態檔可讀取", "tpm": "TPM 有回應", "helper": "輔助程序有回應",
+			"pdp": "存取服務有回應，且憑證授權單位相符", "clock": "時鐘正確", "port": "本機連接埠可用",
+			"seat": "可辨識目前的使用者",
+		},
+	}
 }
