@@ -89,18 +89,22 @@ func (e *Enroller) parseCode(text string) (string, error) {
 	if len(parts) != 3 || parts[0] != codePrefix {
 		return "", malformed
 	}
-	authority, err := codeEncoding.DecodeString(parts[1])
-	if err != nil || len(authority) != sha256.Size {
-		return "", malformed
-	}
-	random, err := codeEncoding.DecodeString(parts[2])
-	if err != nil || len(random) != 32 {
+	authority, okA := decode32(parts[1])
+	random, okR := decode32(parts[2])
+	if !okA || !okR {
 		return "", malformed
 	}
 	if subtle.ConstantTimeCompare(authority, e.Authority[:]) != 1 {
 		return "", refuse(nil, reason.EnrolCodeForeign)
 	}
 	return codeKey(random), nil
+}
+
+// decode32 reads 32 bytes in their one spelling: the decoder alone passes over
+// line ends.
+func decode32(text string) ([]byte, bool) {
+	raw, err := codeEncoding.DecodeString(text)
+	return raw, err == nil && len(raw) == 32 && codeEncoding.EncodeToString(raw) == text
 }
 
 // readCode returns a code that is still good.
