@@ -2,11 +2,14 @@ package verifier_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/asn1"
 	"encoding/binary"
+	"math/big"
 	"testing"
 	"time"
 
@@ -24,7 +27,8 @@ type softDevice struct {
 
 func newSoftDevice(t testing.TB) *softDevice {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	// Always the same: a fuzzer's processes must agree on what is genuine.
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{5}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +63,17 @@ func (d *softDevice) evidence(t testing.TB, claims []byte) wire.Evidence {
 	b = append(b, 0, 0, 0, 1, 0, 0x0b, 3, 0xff, 0x43, 0, 0, 32)
 	b = append(b, pcrs[:]...)
 	digest := sha256.Sum256(b)
-	r, s, err := ecdsa.Sign(rand.Reader, d.private, digest[:])
+	der, err := d.private.Sign(nil, digest[:], crypto.SHA256) // RFC 6979
 	if err != nil {
 		t.Fatal(err)
 	}
+	var pair struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &pair); err != nil {
+		t.Fatal(err)
+	}
 	signature := []byte{0, 0x18, 0, 0x0b, 0, 32}
-	signature = append(append(signature, r.FillBytes(make([]byte, 32))...), 0, 32)
-	e.Quote = wire.Quote{Attest: b, Signature: append(signature, s.FillBytes(make([]byte, 32))...)}
+	signature = append(append(signature, pair.R.FillBytes(make([]byte, 32))...), 0, 32)
+	e.Quote = wire.Quote{Attest: b, Signature: append(signature, pair.S.FillBytes(make([]byte, 32))...)}
 	return e
 }
 

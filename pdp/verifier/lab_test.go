@@ -9,8 +9,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -335,8 +337,8 @@ func goodClaims(t testing.TB, change ...func(map[wire.ClaimID]*wire.Claim)) []by
 		f(all)
 	}
 	var document wire.Claims
-	for _, c := range all {
-		document.Claims = append(document.Claims, *c)
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		document.Claims = append(document.Claims, *all[id])
 	}
 	raw, err := json.Marshal(document)
 	if err != nil {

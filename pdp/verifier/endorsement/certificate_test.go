@@ -38,7 +38,9 @@ func newMaker(t testing.TB, change ...func(*maker)) *maker {
 	for _, f := range change {
 		f(m)
 	}
-	m.rootKey, m.middleKey = newECKey(t, elliptic.P256()), newECKey(t, elliptic.P256())
+	if m.rootKey == nil {
+		m.rootKey, m.middleKey = newECKey(t, elliptic.P256()), newECKey(t, elliptic.P256())
+	}
 	authority := func(name string, begin, end time.Time) *x509.Certificate {
 		return &x509.Certificate{
 			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: begin, NotAfter: end,
@@ -63,9 +65,18 @@ func newECKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	return key
 }
 
+func fixedKey(t testing.TB, n byte) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{n}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func issue(t testing.TB, template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
 	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	der, err := x509.CreateCertificate(nil, template, parent, public, signer) // signed as RFC 6979 says
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,8 +316,9 @@ func TestUnendorsed(t *testing.T) {
 // FuzzCheck: whatever a stranger sends as certificate, nothing panics, and only
 // what the maker signed is accepted.
 func FuzzCheck(f *testing.F) {
-	m := newMaker(f)
-	genuine := m.ek(f, &newECKey(f, elliptic.P256()).PublicKey)
+	// Always the same keys: a fuzzer's processes must agree on what is genuine.
+	m := newMaker(f, func(m *maker) { m.rootKey, m.middleKey = fixedKey(f, 1), fixedKey(f, 2) })
+	genuine := m.ek(f, &fixedKey(f, 3).PublicKey)
 	f.Add(genuine)
 	f.Add(append(bytes.Clone(genuine), 0, 0))
 	f.Add(m.root.Raw)
