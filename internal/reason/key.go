@@ -47,6 +47,5 @@ const (
 	KeyConfirmationReplayed = "ZT-KEY-055"
 
 	// What the pages themselves have to say.
-	KeyCodeOnly        = "ZT-KEY-060"
-	KeyCheckUnanswered = "ZT-AGT-003" // the agent's, shown by the denial page
+	KeyCodeOnly = "ZT-KEY-060"
 )

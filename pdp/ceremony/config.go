@@ -88,7 +88,7 @@ func New(config Config) (*Ceremony, error) {
 		return nil, err
 	}
 	origin, err := url.Parse(config.Origin)
-	if err != nil || origin.Scheme != "https" || origin.Host == "" || origin.String() != "https://"+origin.Host {
+	if err != nil || origin.Host == "" || origin.String() != "https://"+origin.Host {
 		return nil, fmt.Errorf("ceremony: origin %q is not https://host[:port]", config.Origin)
 	}
 	known, err := loadModels(config)

@@ -234,8 +234,16 @@ func (h *house) link(person wire.Person) string {
 
 // options are the members that the tests read of either kind.
 type options struct {
-	Challenge string `json:"challenge"`
-	User      struct {
+	Challenge        string `json:"challenge"`
+	UserVerification string `json:"userVerification"`
+	Attestation      string `json:"attestation"`
+	Selection        struct {
+		UserVerification string `json:"userVerification"`
+		ResidentKey      string `json:"residentKey"`
+		Attachment       string `json:"authenticatorAttachment"`
+	} `json:"authenticatorSelection"`
+	Allow []any `json:"allowCredentials"`
+	User  struct {
 		ID string `json:"id"`
 	} `json:"user"`
 	Exclude []struct {

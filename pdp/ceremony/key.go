@@ -248,4 +248,3 @@ func (o keyOwner) WebAuthnCredentials() []webauthn.Credential {
 }
 
 func isTestAuthenticator(aaguid []byte) bool { return bytes.Equal(aaguid, testAAGUID[:]) }
-

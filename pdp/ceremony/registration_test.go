@@ -333,13 +333,20 @@ func TestTestAuthenticatorsAreMarked(t *testing.T) {
 	}
 }
 
-func TestRegisteredTransportsAndHandleComeBackInOptions(t *testing.T) {
+func TestWhatRegistrationAsksFor(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser()
 	var started registerStarted
 	b.post("/ceremony/register/start", registerStartRequest{Secret: h.link(h.person)}, &started)
 	if started.Options.User.ID != encode(h.person.Handle) || started.Person != h.person.Name {
 		t.Errorf("options are for %+v", started)
+	}
+	o := started.Options
+	if o.Attestation != "direct" || o.Selection.UserVerification != "required" || o.Selection.ResidentKey != "required" || o.Selection.Attachment != "cross-platform" {
+		t.Errorf("options %+v", o)
+	}
+	if len(o.Challenge) != 43 {
+		t.Errorf("a challenge of %d characters", len(o.Challenge))
 	}
 	if strings.Contains(started.Options.User.ID, h.person.Account) {
 		t.Error("the user handle tells the account")

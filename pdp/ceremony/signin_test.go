@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/store"
 )
 
 func TestAWholeSignIn(t *testing.T) {
@@ -19,6 +21,9 @@ func TestAWholeSignIn(t *testing.T) {
 	key := h.keyOf(h.person)
 	b, handle := h.browser(), h.handle(nil)
 	s := b.start(handle)
+	if s.Options.UserVerification != "required" || len(s.Options.Allow) != 0 || len(s.Options.Challenge) != 43 {
+		t.Errorf("options %+v", s.Options)
+	}
 	if !s.KeyNeeded || s.Options.Challenge == "" || s.AgentPort != wire.DefaultLoopbackPort || s.ExpiresIn != 300 {
 		t.Errorf("started %+v", s)
 	}
@@ -171,6 +176,30 @@ func TestAClonedKeyIsRefusedAndRecorded(t *testing.T) {
 	h.refusedAfterProof(&clone, reason.KeyCloned)
 	clone.count = 1<<32 - 1 // wraps to zero
 	h.refusedAfterProof(&clone, reason.KeyCloned)
+}
+
+// failing is a directory whose TouchKey fails.
+type failing struct {
+	Directory
+	err error
+}
+
+func (f failing) TouchKey(context.Context, string, uint32, time.Time) error { return f.err }
+
+func TestAUseThatCannotBeKeptRefuses(t *testing.T) {
+	for want, err := range map[string]error{
+		reason.KeyIsRevoked: fmt.Errorf("revoked meanwhile: %w", store.ErrConflict),
+		reason.KeyCloned:    directory.ErrSignCount,
+		reason.Unavailable:  fmt.Errorf("x: %w", store.ErrUnavailable),
+	} {
+		h := newHouse(t)
+		key := h.keyOf(h.person)
+		h.Ceremony.directory = failing{h.directory, err}
+		b, s := startedFor(h)
+		if _, code := b.post("/ceremony/sign-in/key", key.get(t, s.Options.Challenge, nil), nil); code != want || h.count(kindSession) != 0 {
+			t.Errorf("%s, want %s", code, want)
+		}
+	}
 }
 
 // forgiving is a directory that lets every use of a key pass: what is proven
