@@ -56,6 +56,7 @@ type world struct {
 	sealErr  error
 	lookups  int
 	removed  bool
+	during   func() // a portal's look-up
 	logErr   error
 }
 
@@ -160,6 +161,9 @@ func (w *world) Append(context.Context, wire.AuditRecord) (uint64, error) {
 func (w *world) PortalBySecret(_ context.Context, hash [sha256.Size]byte) (wire.Portal, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.during != nil {
+		w.during()
+	}
 	w.lookups++
 	switch {
 	case w.removed:
@@ -243,6 +247,7 @@ func (pages) Assets() http.Handler {
 type asked struct {
 	method, path string // to the PDP
 	original     string // method and target, as the client sent them
+	twice        string // a header to send twice
 	header       map[string]string
 	body         string
 }
@@ -271,6 +276,9 @@ func (w *world) ask(a asked) *http.Response {
 			continue
 		}
 		r.Header.Set(name, value)
+	}
+	if a.twice != "" {
+		r.Header.Add(a.twice, r.Header.Get(a.twice))
 	}
 	rec := httptest.NewRecorder()
 	w.server.ServeHTTP(rec, r)
@@ -310,6 +318,8 @@ func body(t testing.TB, r *http.Response) string {
 	check(t, err)
 	return string(raw)
 }
+
+func (w *world) forgetPortals() { w.server.PortalsChanged() }
 
 func (w *world) readsOnly(s session.Subject, a wire.Action) (wire.Facts, wire.Decision) {
 	if a == wire.ActionRead {

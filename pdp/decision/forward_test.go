@@ -179,6 +179,11 @@ func TestMisconfiguredProxy(t *testing.T) {
 			t.Errorf("without %s: %s %s", name, got.Status, text)
 		}
 	}
+	for _, name := range []string{"X-Original-Method", "X-Original-URI", "X-Real-IP", "Menshen-Portal-Secret"} {
+		if got := w.ask(asked{twice: name, header: map[string]string{"Cookie": cookie}}); got.StatusCode == http.StatusOK {
+			t.Errorf("%s twice: %s", name, got.Status)
+		}
+	}
 	if got := w.ask(asked{header: map[string]string{"Cookie": cookie, "X-Real-IP": "192.0.2.10, 198.51.100.7"}}); got.StatusCode != http.StatusInternalServerError {
 		t.Errorf("two addresses: %s", got.Status)
 	}
@@ -208,6 +213,18 @@ func TestPortalIsLookedUpOnceUntilItChanges(t *testing.T) {
 	w.server.PortalsChanged()
 	if got := w.ask(asked{header: map[string]string{"Cookie": cookie}}); got.StatusCode != http.StatusUnauthorized {
 		t.Fatal("a removed portal's secret still counts")
+	}
+}
+
+// A change that comes while a portal is looked up is not overwritten by what
+// was read before it.
+func TestChangeDuringThePortalsLookUp(t *testing.T) {
+	w := newWorld(t)
+	w.set(func() { w.during = w.forgetPortals })
+	w.ask(asked{})
+	w.set(func() { w.during, w.removed = nil, true })
+	if got := w.ask(asked{path: "/.menshen/signed-out"}); got.StatusCode != http.StatusUnauthorized {
+		t.Fatal("what was read before the change is remembered:", got.Status)
 	}
 }
 

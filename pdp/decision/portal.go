@@ -9,10 +9,6 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// maxSecret bounds a bearer secret; those that the directory makes have 43
-// characters.
-const maxSecret = 128
-
 // portals remembers the portals that have proven themselves, so that a request
 // costs one digest and one look-up. Who does not know a secret learns nothing
 // from how long a look-up by its digest takes. What is unknown is not
@@ -67,8 +63,11 @@ func (p *portals) forget() {
 	p.known.Store(nil)
 }
 
-// digest is SHA-256 of a short text without a copy on the heap.
+// digest is SHA-256 of a text, of a short one without a copy on the heap.
 func digest(text string) [sha256.Size]byte {
-	var buffer [maxSecret]byte
+	var buffer [64]byte
+	if len(text) > len(buffer) {
+		return sha256.Sum256([]byte(text))
+	}
 	return sha256.Sum256(buffer[:copy(buffer[:], text)])
 }

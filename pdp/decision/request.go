@@ -139,9 +139,6 @@ func cookieDigest(h http.Header) (d [sha256.Size]byte) {
 // no script can forge them; a page's referrer policy can make Origin "null".
 func ownOrigin(h http.Header, portal *wire.Portal) bool {
 	site, origin := h.Get("Sec-Fetch-Site"), h.Get("Origin")
-	if site == "" && origin == "" {
-		return false
-	}
 	if site != "" && site != "same-origin" {
 		return false
 	}

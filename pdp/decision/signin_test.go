@@ -1,6 +1,7 @@
 package decision_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/url"
@@ -235,6 +236,15 @@ func TestCallbackRefusals(t *testing.T) {
 				}
 			})
 		}, reason.LoginRefused, http.StatusForbidden},
+		"cookie of nothing": {func(w *world, a *asked, _ string) {
+			a.header["Cookie"] = "-"
+			w.set(func() {
+				for k, c := range w.codes {
+					c.pre = sha256.Sum256(nil)
+					w.codes[k] = c
+				}
+			})
+		}, reason.LoginOtherBrowser, http.StatusForbidden},
 		"audit closed": {func(w *world, _ *asked, _ string) { w.set(func() { w.logErr = errors.New("disk full") }) }, reason.Unavailable, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,6 +311,9 @@ func TestSignOut(t *testing.T) {
 		"origin alone, foreign":   {"Origin": "https://evil.example"},
 		"origin alone, null":      {"Origin": "null"},
 		"nothing":                 {},
+		"cross-site, no origin":   {"Sec-Fetch-Site": "cross-site"},
+		"same-site, null origin":  {"Sec-Fetch-Site": "same-site", "Origin": "null"},
+		"cross-site, our origin":  {"Sec-Fetch-Site": "cross-site", "Origin": hr.Origin},
 		"claims the site, not it": {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
 	} {
 		got := w.ask(asked{method: http.MethodPost, path: "/.menshen/sign-out", header: with(header, "Cookie", cookie)})
