@@ -146,7 +146,18 @@ menshen-agent version
 id -nG menshen-agent | grep -qw tss
 [ "$(stat -c %a:%U /usr/bin/menshen-agent)" = 755:root ]
 menshen-agent validate
-setpriv --reuid menshen-agent --regid menshen-agent --init-groups menshen-agent status && exit 1 || [ $? -eq 2 ]
+agent="setpriv --reuid menshen-agent --regid menshen-agent --init-groups --no-new-privs --bounding-set -all --inh-caps -all menshen-agent"
+$agent status --lang en && exit 1 || [ $? -eq 2 ]
+# Run both with the rights that their units leave them.
+install -d -m 0711 /run/menshen-agent-helper
+install -d -o menshen-agent -g menshen-agent /run/menshen-agent
+setpriv --no-new-privs --bounding-set -all,+net_admin,+chown --inh-caps -all menshen-agent helper &
+$agent run &
+for i in $(seq 100); do $agent status --lang en >/tmp/status || grep -q ZT-AGT-001 /tmp/status && break || sleep 0.1; done
+grep 'Not enrolled' /tmp/status
+{ $agent doctor --lang en || true; } | grep 'the helper answers'
+kill %1 %2
+wait %1 %2
 `,
 		"menshen-pdp": `
 menshen-pdp version
