@@ -26,13 +26,14 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 	}
 	d.InputsDigest = digest
 
-	now := e.evaluate(newRequest(&facts, at), action)
+	r := newRequest(&facts, at)
+	now := e.evaluate(r, action)
 	if now.allowed {
-		return e.allow(d, now, &facts, at)
+		return e.allow(d, now, r, &facts)
 	}
 	d.Policies = now.policies()
 	d.Reasons, d.Remedies = now.explain(&facts)
-	if then := e.evaluate(newRequest(freshSignIn(&facts, at), at), action); then.allowed {
+	if e.evaluate(r.afterSignIn(&facts, at), action).allowed {
 		d.Effect = wire.StepUp
 		d.Remedies = []wire.Remedy{{Reason: d.Reasons[0], Action: "sign-in"}}
 	}
@@ -48,13 +49,13 @@ func refuse(d wire.Decision, why wire.Reason) wire.Decision {
 
 // allow fills in an allow. An allowed read whose session may not write is
 // marked read-only, with the reasons for it (requirements 12).
-func (e *Engine) allow(d wire.Decision, now outcome, facts *wire.Facts, at time.Time) wire.Decision {
+func (e *Engine) allow(d wire.Decision, now outcome, r *request, facts *wire.Facts) wire.Decision {
 	d.Effect = wire.Allow
 	d.Policies = now.policies()
 	if d.Action != wire.ActionRead {
 		return d
 	}
-	if write := e.evaluate(newRequest(facts, at), wire.ActionWrite); !write.allowed {
+	if write := e.evaluate(r, wire.ActionWrite); !write.allowed {
 		d.Obligations.ReadOnly = true
 		d.Reasons, d.Remedies = write.explain(facts)
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+
+	"github.com/menshen-zt/menshen/internal/reason"
 )
 
 // Bounds of a policy set.
@@ -67,14 +69,18 @@ func Load(files map[string][]byte) (*Engine, error) {
 	if len(files) > MaxFiles {
 		return nil, fmt.Errorf("access policy: more than %d files", MaxFiles)
 	}
-	validator, err := newValidator()
+	check, err := newChecker()
 	if err != nil {
 		return nil, err
 	}
+	return check.load(files)
+}
+
+func (c *checker) load(files map[string][]byte) (*Engine, error) {
 	var rules []*rule
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		parsed, err := parseFile(name, files[name], validator)
+		parsed, err := c.file(name, files[name])
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +105,13 @@ func (e *Engine) Version() string { return e.version }
 // Policies returns how many policies the set holds.
 func (e *Engine) Policies() int { return e.rules.size }
 
-func newValidator() (*validate.Validator, error) {
+// checker is what every policy is held against.
+type checker struct {
+	validator *validate.Validator
+	codes     map[string]bool // that have a text
+}
+
+func newChecker() (*checker, error) {
 	var s schema.Schema
 	s.SetFilename("schema.cedarschema")
 	if err := s.UnmarshalCedar(schemaText); err != nil {
@@ -109,10 +121,14 @@ func newValidator() (*validate.Validator, error) {
 	if err != nil {
 		return nil, &LoadError{File: "schema.cedarschema", Err: err}
 	}
-	return validate.New(resolved, validate.WithStrict()), nil
+	c := &checker{validator: validate.New(resolved, validate.WithStrict()), codes: map[string]bool{}}
+	for _, code := range reason.Codes() {
+		c.codes[code] = true
+	}
+	return c, nil
 }
 
-func parseFile(name string, text []byte, validator *validate.Validator) ([]*rule, error) {
+func (c *checker) file(name string, text []byte) ([]*rule, error) {
 	if !strings.HasSuffix(name, ".cedar") {
 		return nil, &LoadError{File: name, Err: errors.New("a policy file's name ends in .cedar")}
 	}
@@ -125,9 +141,9 @@ func parseFile(name string, text []byte, validator *validate.Validator) ([]*rule
 	}
 	rules := make([]*rule, 0, len(list))
 	for _, p := range list {
-		r, err := newRule(p)
+		r, err := newRule(p, c.codes)
 		if err == nil {
-			err = validator.Policy(r.id, (*ast.Policy)(p.AST()))
+			err = c.validator.Policy(r.id, (*ast.Policy)(p.AST()))
 		}
 		if err != nil {
 			return nil, &LoadError{File: name, Line: p.Position().Line, Policy: string(p.Annotations()["id"]), Err: err}

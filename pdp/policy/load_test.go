@@ -174,8 +174,12 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte("permit (principal, action, resource);"))
 	f.Add([]byte("@id(\"x\") forbid (principal, action, resource) when { principal == resource };"))
+	check, err := newChecker()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		e, err := Load(map[string][]byte{"a.cedar": text})
+		e, err := check.load(map[string][]byte{"a.cedar": text})
 		if err != nil {
 			return
 		}

@@ -89,10 +89,14 @@ func session(f *wire.Facts, at time.Time) types.Record {
 		"claims":      claimStates(f),
 		"binding":     binding(f, at),
 		"trust":       trust(&f.Trust, at),
-		"network": types.NewRecord(types.RecordMap{
-			"address": types.String(f.Network.Network),
-			"proven":  types.Boolean(f.Network.Proven && f.Network.Network != ""),
-		}),
+		"network":     network(f),
+	})
+}
+
+func network(f *wire.Facts) types.Record {
+	return types.NewRecord(types.RecordMap{
+		"address": types.String(f.Network.Network),
+		"proven":  types.Boolean(f.Network.Proven && f.Network.Network != ""),
 	})
 }
 
@@ -258,13 +262,13 @@ func tier(t wire.Trustworthiness) types.String {
 	return "none"
 }
 
-// freshSignIn returns the facts as they would be right after the person
-// touches the key again and the laptop confirms its browser, both from here.
-// Nothing else is improved: not the key, not the device, not the score.
-func freshSignIn(f *wire.Facts, at time.Time) *wire.Facts {
+// afterSignIn is the request as it would be right after the person touches the
+// key again and the laptop confirms its browser, both from here. Nothing else
+// is improved: not the key, not the device, not the score.
+func (r *request) afterSignIn(f *wire.Facts, at time.Time) *request {
 	after := *f
-	after.SignIn.At = at
-	after.Binding.At = at
-	after.Network.Proven = true
-	return &after
+	after.SignIn.At, after.Binding.At, after.Network.Proven = at, at, true
+	context := r.context.Map()
+	context["signIn"], context["binding"], context["network"] = signIn(&after, at), binding(&after, at), network(&after)
+	return &request{person: r.person, portal: r.portal, context: types.NewRecord(context)}
 }
