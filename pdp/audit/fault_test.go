@@ -165,3 +165,24 @@ func TestAGivenUpRecordIsNotWritten(t *testing.T) {
 		t.Error("it was written")
 	}
 }
+
+// TestWhatCannotBeSummedUpGoesOnBeingCounted counts while the disk fails.
+func TestWhatCannotBeSummedUpGoesOnBeingCounted(t *testing.T) {
+	w, clock, dir := bench(t)
+	l := &Log{options: w.options}
+	for range 5 {
+		l.CountAnonymousDenial()
+	}
+	w.sync = func(*os.File) error { return syscall.EIO }
+	l.sumUp(w)
+	l.CountAnonymousDenial()
+	w.sync = syncData
+	clock.step(lastRetry)
+	l.sumUp(w)
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := sums(t, dir); len(got) != 1 || got[0] != 6 {
+		t.Errorf("%v", got)
+	}
+}

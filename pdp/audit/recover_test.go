@@ -103,7 +103,7 @@ func unvouched(t *testing.T) (dir, path string) {
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if h, _, err := readHead(copied); err != nil || h.Sequence != 0 {
+	if h, _, err := readHead(copied); err != nil || h.Sequence != 0 || h.Clean {
 		t.Fatal(h, err)
 	}
 	return copied, filepath.Join(copied, segmentName(1))
