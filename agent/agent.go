@@ -117,7 +117,10 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // enrolWait is how often a device that is not enrolled looks again.
-const enrolWait = 2 * time.Second
+const enrolWait = time.Second
+
+// lockTries is how often the state's lock is tried again.
+const lockTries = 3
 
 // enrolled waits for the state, takes it, and serves until ctx ends.
 func (a *Agent) enrolled(ctx context.Context) error {
@@ -136,12 +139,16 @@ func (a *Agent) enrolled(ctx context.Context) error {
 // take loads the state under its lock. Without a state it waits; with one that
 // cannot be read it ends.
 func (a *Agent) take(ctx context.Context) (*state.State, func(), error) {
-	told := false
+	told, tries := false, 0
 	for ctx.Err() == nil {
 		_, err := a.file.Load()
 		switch {
 		case err == nil:
-			return a.lockAndLoad()
+			s, release, err := a.lockAndLoad()
+			if !errors.Is(err, state.ErrLocked) || tries >= lockTries {
+				return s, release, err
+			}
+			tries++ // an enrolment is just finishing
 		case !errors.Is(err, state.ErrNotEnrolled):
 			return nil, nil, stateFault(err, a.file.Path())
 		case !told:

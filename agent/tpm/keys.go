@@ -94,11 +94,10 @@ func (t *TPM) LoadKeys(blobs Blobs) (*Keys, error) {
 	if err := keys.publics(); err != nil {
 		return nil, err
 	}
-	// Loading all three now tells a replaced TPM from a working one.
-	for _, k := range []*key{keys.signing, keys.tls, keys.ak} {
-		if err := t.use(kind, func([]tpm2.AuthHandle) error { return nil }, k); err != nil {
-			return nil, err
-		}
+	// Loading the two that are always in use tells a replaced TPM from a
+	// working one, and costs the EK once: an RSA EK may take a TPM seconds.
+	if err := t.use(kind, func([]tpm2.AuthHandle) error { return nil }, keys.tls, keys.ak); err != nil {
+		return nil, err
 	}
 	return keys, nil
 }

@@ -27,13 +27,18 @@ func connect(device string) (connection transport.TPMCloser, shared bool, err er
 	} else {
 		connection, err = linuxtpm.Open(device)
 	}
-	switch {
-	case errors.Is(err, syscall.EBUSY):
-		return nil, false, fmt.Errorf("%w: %w", ErrBusy, err)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, false, fmt.Errorf("%w: is this user in the group of %s (often tss)? %w", ErrNotFound, device, err)
-	case err != nil:
-		return nil, false, fmt.Errorf("%w: %w", ErrNotFound, err)
+	if err != nil {
+		return nil, false, notOpened(device, err)
 	}
 	return connection, !isSocket && strings.Contains(device, "tpmrm"), nil
+}
+
+func notOpened(device string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EBUSY): // /dev/tpm0 has one user at a time
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: is this user in the group of %s (often tss)? %w", ErrNotFound, device, err)
+	}
+	return fmt.Errorf("%w: %w", ErrNotFound, err)
 }

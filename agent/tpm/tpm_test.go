@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/big"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -430,6 +432,11 @@ func TestDamagedBlobs(t *testing.T) {
 		"short auth":       func(b *Blobs) { b.TLSKey.Auth = b.TLSKey.Auth[1:] },
 		"keys interchange": func(b *Blobs) { b.AK, b.TLSKey = b.TLSKey, b.AK },
 		"other template":   func(b *Blobs) { b.SigningKey.Public = tpm2.Marshal(tpm2.ECCSRKTemplate) },
+		"importable": func(b *Blobs) {
+			weak := signingTemplate(false)
+			weak.ObjectAttributes.FixedTPM = false
+			b.SigningKey.Public = tpm2.Marshal(weak)
+		},
 		"point off curve": func(b *Blobs) {
 			b.TLSKey.Public = bytes.Clone(b.TLSKey.Public)
 			b.TLSKey.Public[len(b.TLSKey.Public)-1] ^= 1
@@ -583,6 +590,20 @@ func TestBusyTPM(t *testing.T) {
 	b.tpm.connection = &retrying{TPMCloser: &busyTPM{real, 1 << 20}, sleep: sleep}
 	if _, err := b.tpm.PCRs(); !errors.Is(err, ErrBusy) {
 		t.Error(err)
+	}
+}
+
+func TestWhyATPMDoesNotOpen(t *testing.T) {
+	for cause, want := range map[error]error{
+		syscall.EBUSY: ErrBusy, syscall.ENOENT: ErrNotFound, syscall.EACCES: ErrNotFound, syscall.ENODEV: ErrNotFound,
+	} {
+		err := notOpened("/dev/tpmrm0", &fs.PathError{Op: "open", Path: "/dev/tpmrm0", Err: cause})
+		if !errors.Is(err, want) || !errors.Is(err, cause) {
+			t.Errorf("%v: %v", cause, err)
+		}
+		if cause == syscall.EACCES && !strings.Contains(err.Error(), "group") {
+			t.Errorf("no hint at the group: %v", err)
+		}
 	}
 }
 
