@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -203,10 +204,28 @@ func (c *chromium) looks(name string) {
 		}
 		c.picture(fmt.Sprintf("%s-%d", name, width))
 	}
+	c.dark(name)
 	c.width(1280)
 	for _, m := range c.heard("ontent Security Policy") {
 		c.t.Errorf("%s: %s", name, m)
 	}
+}
+
+// dark takes a picture as people see it who prefer a dark screen.
+func (c *chromium) dark(name string) {
+	c.t.Helper()
+	if os.Getenv("MENSHEN_PICTURES") == "" {
+		return
+	}
+	set := func(value string) {
+		_, err := chromedp.Call(c.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}},
+		})
+		c.must(err)
+	}
+	set("dark")
+	c.picture(name + "-dark")
+	set("light")
 }
 
 // widest names the elements that reach over the edge.

@@ -20,7 +20,11 @@ type check struct {
 	State string
 	reasonText
 	Action string // of the remedy
-	Source string // what was read, for the person's service desk
+}
+
+// asked reports whether the decision asks for this line to be put right.
+func (c check) asked() bool {
+	return c.Code != "" && (c.State == stateFail || c.State == stateUnknown)
 }
 
 // checklist puts together what a decision asks for and what was measured,
@@ -57,7 +61,7 @@ func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) []check
 		if err != nil {
 			title = string(claim.ID)
 		}
-		line := check{State: claimStates[claim.State], reasonText: reasonText{Text: reason.Text{Title: title}}, Source: claim.Source}
+		line := check{State: claimStates[claim.State], reasonText: reasonText{Text: reason.Text{Title: title}}}
 		switch line.State {
 		case "":
 			line.State = stateUnknown

@@ -33,7 +33,7 @@ func (s *Site) Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage)
 		content.Continue = p.ReturnPath
 	}
 	for _, c := range checks {
-		if c.Code != "" && (c.State == stateFail || c.State == stateUnknown) {
+		if c.asked() {
 			content.Unmet++
 		}
 	}
@@ -55,7 +55,7 @@ func headline(p wire.DenialPage, checks []check) string {
 	}
 	side := "policy"
 	for _, c := range checks {
-		if c.State == stateFail {
+		if c.asked() {
 			side = c.Side
 			break
 		}
