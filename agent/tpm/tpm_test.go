@@ -2,6 +2,7 @@ package tpm
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -37,14 +38,51 @@ type bench struct {
 	tpm  *TPM
 }
 
-func newBench(t *testing.T, banks ...string) bench {
+// Making a TPM takes a second, so three are made when a test first asks, and
+// each test runs a copy of one.
+var (
+	workshop  = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "menshen-tpm-") })
+	firstTPM  = sync.OnceValues(func() ([]byte, error) { return manufacture("first", "sha256") })
+	secondTPM = sync.OnceValues(func() ([]byte, error) { return manufacture("second", "sha256") })
+	sha1TPM   = sync.OnceValues(func() ([]byte, error) { return manufacture("sha1", "sha1") })
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := workshop(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// stateFile is where a software TPM keeps what survives a power cut.
+const stateFile = "tpm2-00.permall"
+
+func manufacture(name, bank string) ([]byte, error) {
+	dir, err := workshop()
+	if err != nil {
+		return nil, err
+	}
+	ca, err := swtpm.NewCA(filepath.Join(dir, "ca"))
+	if err != nil {
+		return nil, err
+	}
+	if err := ca.Manufacture(context.Background(), filepath.Join(dir, name), bank); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, name, stateFile))
+}
+
+func newBench(t *testing.T) bench { return benchOf(t, firstTPM) }
+
+func benchOf(t *testing.T, made func() ([]byte, error)) bench {
 	t.Helper()
-	ca, err := swtpm.NewCA(filepath.Join(t.TempDir(), "ca"))
+	state, err := made()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), "t")
-	if err := ca.Manufacture(t.Context(), dir, banks...); err != nil {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, stateFile), state, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	soft, err := swtpm.Start(t.Context(), dir)
@@ -406,7 +444,7 @@ func TestAuthorizationValuesHoldNoZero(t *testing.T) {
 }
 
 func TestReplacedTPM(t *testing.T) {
-	first, second := newBench(t), newBench(t)
+	first, second := newBench(t), benchOf(t, secondTPM)
 	for _, template := range []string{EKRSA2048, EKP256, EKP384} {
 		blobs, err := first.tpm.CreateKeys(template, rand.Reader)
 		if err != nil {
@@ -550,7 +588,7 @@ func TestPCRsThatMoveAreReadAgain(t *testing.T) {
 }
 
 func TestInactiveBankIsSaid(t *testing.T) {
-	b := newBench(t, "sha1")
+	b := benchOf(t, sha1TPM)
 	keys := b.keys(t, EKP256)
 	if _, err := b.tpm.PCRs(); !errors.Is(err, ErrNoBank) {
 		t.Error(err)
