@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -489,11 +490,22 @@ func TestDevicesWordsAreTamed(t *testing.T) {
 	d := enrolled(t, machine(t, first))
 	raw := goodClaims(t, func(all map[wire.ClaimID]*wire.Claim) {
 		all[wire.ClaimFirewall].State = wire.ClaimError
+		all[wire.ClaimDiskEncryption].Source = "\x07"
+		all[wire.ClaimDiskEncryption].Value = map[string]string{"\x1b": "\u202e"}
+		for i := range 100 {
+			all[wire.ClaimDiskEncryption].Value[fmt.Sprint("/", i)] = "x"
+		}
 		all[wire.ClaimFirewall].Problem = "a\x1b[31m\nb" + strings.Repeat("長", 500)
 	})
 	r := verifier.Appraise(d.input(t, raw))
 	problem := r.Findings[0].Reason.Args["problem"]
 	if strings.ContainsAny(problem, "\x1b\n") || len([]rune(problem)) > 201 || !strings.HasPrefix(problem, "a [31m b") {
 		t.Errorf("%q", problem)
+	}
+	for _, c := range r.Claims {
+		words := fmt.Sprint(c.Value, c.Source, c.Problem)
+		if strings.ContainsAny(words, "\x1b\x07\u202e\n") || len(c.Value) > 64 {
+			t.Errorf("%s: %q", c.ID, words)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -66,14 +67,15 @@ func appraiseClaims(raw []byte, policy Policy) (claims []wire.Claim, findings []
 // system is supported is the policy's to say, and an exception is an agency's
 // to grant: neither is the device's own.
 func (d demand) judge(c wire.Claim, policy Policy) (wire.Claim, *wire.Finding) {
-	c.Problem = plain(c.Problem)
+	id, version := c.Value["id"], c.Value["version_id"]
+	c = tame(c)
 	switch {
 	case !c.State.Valid():
 		c.State, c.Problem = wire.ClaimError, "the agent gave no result state"
 	case c.State == wire.ClaimException:
 		c.State, c.Problem = wire.ClaimError, "the agent claimed an exception for itself"
 	case c.ID == wire.ClaimOSRelease && c.State == wire.ClaimPass:
-		return judgeOS(d, c, policy)
+		return d.judgeOS(c, id, version, policy)
 	}
 	switch c.State {
 	case wire.ClaimPass:
@@ -84,8 +86,7 @@ func (d demand) judge(c wire.Claim, policy Policy) (wire.Claim, *wire.Finding) {
 	return c, d.unmeasuredFinding(c)
 }
 
-func judgeOS(d demand, c wire.Claim, policy Policy) (wire.Claim, *wire.Finding) {
-	id, version := c.Value["id"], c.Value["version_id"]
+func (d demand) judgeOS(c wire.Claim, id, version string, policy Policy) (wire.Claim, *wire.Finding) {
 	if id == "" {
 		c.State, c.Problem = wire.ClaimError, "the agent named no operating system"
 		return c, d.unmeasuredFinding(c)
@@ -126,8 +127,25 @@ func unknown(made map[wire.ClaimID]wire.Claim) wire.Finding {
 	return wire.Finding{Type: wire.FindingUnsupported, Seen: seen, Reason: reason.New(reason.ClaimUnknown, "claims", seen)}
 }
 
-// maxPlain bounds what a device's own words may take in a finding.
-const maxPlain = 200
+// Bounds of a device's own words where they are passed on.
+const (
+	maxPlain  = 200
+	maxValues = 64
+)
+
+// tame makes what a device says of itself fit to be shown.
+func tame(c wire.Claim) wire.Claim {
+	c.Problem, c.Source, c.TWGCB, c.Baseline = plain(c.Problem), plain(c.Source), plain(c.TWGCB), plain(c.Baseline)
+	tamed := make(map[string]string, min(len(c.Value), maxValues))
+	for _, name := range slices.Sorted(maps.Keys(c.Value)) {
+		if len(tamed) == maxValues {
+			break
+		}
+		tamed[plain(name)] = plain(c.Value[name])
+	}
+	c.Value = tamed
+	return c
+}
 
 // plain makes a device's own words fit to be shown: one short line of printable
 // characters.
