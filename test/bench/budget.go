@@ -21,6 +21,7 @@ var budgets = []budget{
 	{"decision", decisions},
 	{"engine", engine},
 	{"quote", quotes},
+	{"agent", agent},
 }
 
 // line is one budget's result. The budget is a ratio to the floor or a figure.

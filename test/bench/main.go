@@ -22,6 +22,10 @@ func main() {
 		fail(serve(os.Args[1]))
 		return
 	}
+	if len(os.Args) == 2 && os.Args[1] == measureAgent {
+		fail(measure(context.Background()))
+		return
+	}
 	only := flag.String("run", "", "measure the budgets whose names match this expression")
 	rounds := flag.Int("rounds", 4, "rounds of each measurement")
 	flag.Parse()
