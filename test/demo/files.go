@@ -11,6 +11,9 @@ import (
 	"strings"
 )
 
+// errMissing is told where a program said less than it should.
+var errMissing = errors.New("what was asked for is not there")
+
 func digest(path string) (string, error) {
 	raw, err := os.ReadFile(path) // #nosec G304 -- a binary that the demo built
 	if err != nil {

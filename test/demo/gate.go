@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -140,7 +141,7 @@ func (w *world) openPortal(ctx context.Context, _ *narrator, tell tell) error {
 		Secret string `json:"secret"`
 	}
 	if err := json.Unmarshal([]byte(out), &portal); err != nil || portal.Secret == "" {
-		return fmt.Errorf("portal create printed no secret: %v", err)
+		return fmt.Errorf("portal create printed no secret: %w", errors.Join(errMissing, err))
 	}
 	tell("王小明 (wang.xm) and the portal %s are known; the proxy got its secret", portalURL)
 	if err := w.startApplication(ctx); err != nil {

@@ -38,7 +38,7 @@ func (w *world) enrol(ctx context.Context, _ *narrator, tell tell) error {
 		Code string `json:"code"`
 	}
 	if err := json.Unmarshal([]byte(code), &issued); err != nil || issued.Code == "" {
-		return fmt.Errorf("no code in %s: %v", code, err)
+		return fmt.Errorf("no code in %s: %w", code, errors.Join(errMissing, err))
 	}
 	tell("one-time code %.24s…, good for one TPM", issued.Code)
 	out, err := w.agentSays("enrol", issued.Code, "--pdp", agentsPort)

@@ -52,7 +52,7 @@ func (w *world) register(ctx context.Context, n *narrator, tell tell) error {
 		URL string `json:"url"`
 	}
 	if err := json.Unmarshal([]byte(out), &link); err != nil || link.URL == "" {
-		return fmt.Errorf("no link in %s: %v", out, err)
+		return fmt.Errorf("no link in %s: %w", out, errors.Join(errMissing, err))
 	}
 	if err := w.browser.Open(link.URL); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (w *world) showDecision(tell tell) error {
 		Networks []string `json:"networks"`
 	}
 	if err := json.Unmarshal([]byte(out), &sessions); err != nil || len(sessions) == 0 {
-		return fmt.Errorf("no session in %s: %v", out, err)
+		return fmt.Errorf("no session in %s: %w", out, errors.Join(errMissing, err))
 	}
 	tell("session %s, proven on %s alone", sessions[len(sessions)-1].ID, strings.Join(sessions[len(sessions)-1].Networks, ", "))
 	trust, err := w.lastTrust()

@@ -42,7 +42,7 @@ func (w *world) tamper(tell tell) error {
 	}
 	segments, err := filepath.Glob(filepath.Join(dir, "0*"))
 	if err != nil || len(segments) == 0 {
-		return fmt.Errorf("no segment in %s: %v", dir, err)
+		return fmt.Errorf("no segment in %s: %w", dir, errors.Join(errMissing, err))
 	}
 	raw, err := os.ReadFile(segments[0])
 	if err != nil {
