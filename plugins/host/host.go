@@ -113,8 +113,11 @@ func (h *Host) findLauncher() error {
 // earlier host's over and clears it. Others may pass through it (each plugin's
 // own folder in it is 0700), not list or write it.
 func (h *Host) prepareRuntimeDir() error {
-	h.runtimeDir = h.options.RuntimeDir
-	if h.runtimeDir == "" {
+	h.runtimeDir = filepath.Clean(h.options.RuntimeDir)
+	if h.options.RuntimeDir != "" && !filepath.IsAbs(h.runtimeDir) {
+		return fmt.Errorf("%w: the runtime folder %q must be absolute", ErrConfig, h.options.RuntimeDir)
+	}
+	if h.options.RuntimeDir == "" {
 		dir, err := os.MkdirTemp("", "menshen-plugins-")
 		if err != nil {
 			return err
@@ -135,10 +138,34 @@ func (h *Host) prepareRuntimeDir() error {
 	if err := os.Chmod(h.runtimeDir, 0o711); err != nil { // #nosec G302 -- plugins of other uids pass through
 		return err
 	}
+	if err := h.checkWay(); err != nil {
+		return err
+	}
 	if len(h.runtimeDir) > maxSocketPath {
 		return fmt.Errorf("%w: %s is too long a path for a socket", ErrConfig, h.runtimeDir)
 	}
 	return h.clearRuntimeDir()
+}
+
+// checkWay makes sure that plugins of other uids can reach their sockets: a
+// closed folder above would only show as a plugin that never starts.
+func (h *Host) checkWay() error {
+	if os.Geteuid() != 0 {
+		return nil // plugins share this uid
+	}
+	for dir := filepath.Dir(h.runtimeDir); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return fmt.Errorf("%w: plugins run under their own uid and cannot pass through %s (mode %v) to their sockets in %s",
+				ErrConfig, dir, info.Mode().Perm(), h.runtimeDir)
+		}
+		if dir == "/" {
+			return nil
+		}
+	}
 }
 
 // clearRuntimeDir removes the socket folders that kills left behind.

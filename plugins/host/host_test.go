@@ -248,6 +248,52 @@ func TestRefusedPrograms(t *testing.T) {
 	}
 }
 
+func TestRefusedRuntimeFolders(t *testing.T) {
+	c := program(t, "odd-fine")
+	foreign, closed, file := t.TempDir(), filepath.Join(t.TempDir(), "closed"), filepath.Join(t.TempDir(), "file")
+	if err := os.Chown(foreign, 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{
+		"another's": foreign, "a file": file, "unreachable for a plugin": filepath.Join(closed, "plugins"),
+		"relative": "plugins", "too long for a socket": filepath.Join(os.TempDir(), strings.Repeat("x", 100)),
+	} {
+		o, _ := options(t)
+		o.RuntimeDir = dir
+		if h, err := Start(t.Context(), []Config{c}, o); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+			if h != nil {
+				h.Close()
+			}
+		}
+	}
+	_ = os.Remove(filepath.Join(os.TempDir(), strings.Repeat("x", 100)))
+}
+
+// What a killed host left behind is cleared; what is not a plugin's stays.
+func TestLeftSocketsAreCleared(t *testing.T) {
+	o, _ := options(t)
+	old, other := filepath.Join(o.RuntimeDir, "plugin-dir123"), filepath.Join(o.RuntimeDir, "mine")
+	for _, dir := range []string{old, other} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, o, program(t, "odd-fine"))
+	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the old socket's folder: %v", err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("what is not a plugin's: %v", err)
+	}
+}
+
 func TestAnotherOwnersProgramIsRefused(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("run as root: only root can give a file away")
@@ -470,13 +516,10 @@ func TestTheSandboxHolds(t *testing.T) {
 	}
 	t.Logf("enforced %q, missing %q", limits[0].Enforced, limits[0].Missing)
 	pid := pidOf(t, h)
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		t.Fatal(err)
-	}
+	seen := procStatus(t, pid)
 	for _, want := range []string{"Uid:\t65534\t65534\t65534\t65534", "Gid:\t65534", "NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000", "Groups:\t \n"} {
-		if !strings.Contains(string(status), want) {
-			t.Errorf("no %q in\n%s", want, status)
+		if !strings.Contains(seen, want) {
+			t.Errorf("no %q in\n%s", want, seen)
 		}
 	}
 }
@@ -490,6 +533,67 @@ func TestOnlyTheFeaturesAskedForArrive(t *testing.T) {
 	}
 }
 
+// A host without root cannot give a plugin its own uid; it says so, and what
+// the service manager gave it does not reach the plugin.
+func TestAHostWithoutRoot(t *testing.T) {
+	c := program(t, "networknovelty")
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtimeDir, err := os.MkdirTemp("", "mp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(runtimeDir) }()
+	if err := os.Chown(runtimeDir, 64999, 64999); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("/proc/self/exe", "doomed-host", string(raw), runtimeDir)
+	command.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: 64999, Gid: 64999},
+		AmbientCaps: []uintptr{unix.CAP_NET_BIND_SERVICE}, Pdeathsig: syscall.SIGKILL,
+	}
+	command.Stderr = t.Output()
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = command.Process.Kill(); _ = command.Wait() }()
+	var pid int
+	var limits []Limit
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(out).Decode(&limits); err != nil {
+		t.Fatal(err)
+	}
+	if len(limits) != 1 || !strings.Contains(strings.Join(limits[0].Missing, " "), "own uid") {
+		t.Errorf("%+v", limits)
+	}
+	host, plugin := procStatus(t, command.Process.Pid), procStatus(t, pid)
+	if !strings.Contains(host, "CapAmb:\t0000000000000400") {
+		t.Errorf("the host has no ambient capability to lose:\n%s", host)
+	}
+	for _, want := range []string{"Uid:\t64999", "NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "CapInh:\t0000000000000000", "CapAmb:\t0000000000000000"} {
+		if !strings.Contains(plugin, want) {
+			t.Errorf("no %q in\n%s", want, plugin)
+		}
+	}
+}
+
+func procStatus(t *testing.T, pid int) string {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
 // kill -9 of the host ends its plugins.
 func TestPluginsDieWithTheHost(t *testing.T) {
 	c := program(t, "networknovelty")
@@ -497,7 +601,8 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("/proc/self/exe", "doomed-host", string(raw))
+	o, _ := options(t)
+	command := exec.Command("/proc/self/exe", "doomed-host", string(raw), o.RuntimeDir)
 	command.Stderr = t.Output()
 	out, err := command.StdoutPipe()
 	if err != nil {
@@ -528,7 +633,9 @@ func doomedHost(args []string) int {
 	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
 		return 1
 	}
-	h, err := Start(context.Background(), []Config{c}, Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), TrustedOwner: os.Geteuid()})
+	h, err := Start(context.Background(), []Config{c}, Options{
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), TrustedOwner: os.Geteuid(), RuntimeDir: args[1], Launcher: []string{"/proc/self/exe", "plugin-launch"},
+	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -536,5 +643,8 @@ func doomedHost(args []string) int {
 	h.supervisors[0].mu.Lock()
 	fmt.Println(h.supervisors[0].current.running().ID())
 	h.supervisors[0].mu.Unlock()
+	if err := json.NewEncoder(os.Stdout).Encode(h.Limits()); err != nil {
+		return 1
+	}
 	select {}
 }

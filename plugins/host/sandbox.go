@@ -40,6 +40,10 @@ func confine(spec launchSpec) (sandbox, error) {
 	if err := dropUser(spec, &s); err != nil {
 		return s, err
 	}
+	if err := dropCapabilities(); err != nil {
+		return s, fmt.Errorf("capabilities: %w", err)
+	}
+	s.note(true, "no capabilities")
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return s, fmt.Errorf("no_new_privs: %w", err)
 	}
@@ -59,6 +63,11 @@ func confine(spec launchSpec) (sandbox, error) {
 }
 
 func setLimits(spec launchSpec) error {
+	// The count is of the whole uid: an own one, or the host's with its threads.
+	processes := uint64(1024)
+	if os.Geteuid() == 0 {
+		processes = 256
+	}
 	limits := []struct {
 		what  int
 		value uint64
@@ -68,12 +77,7 @@ func setLimits(spec launchSpec) error {
 		{unix.RLIMIT_NOFILE, 64},
 		{unix.RLIMIT_DATA, spec.Memory},
 		{unix.RLIMIT_MEMLOCK, 0},
-	}
-	if os.Geteuid() == 0 { // the count is of the whole uid, so only for one of its own
-		limits = append(limits, struct {
-			what  int
-			value uint64
-		}{unix.RLIMIT_NPROC, 256})
+		{unix.RLIMIT_NPROC, processes},
 	}
 	for _, l := range limits {
 		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
@@ -133,4 +137,15 @@ func dropUser(spec launchSpec, s *sandbox) error {
 	}
 	s.note(true, fmt.Sprintf("own uid %d", spec.UID))
 	return nil
+}
+
+// dropCapabilities gives up what a service manager may have given the host,
+// such as low ports: ambient ones would outlive the exec.
+func dropCapabilities() error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	return unix.Capset(&header, &none[0])
 }
