@@ -47,7 +47,6 @@ type world struct {
 	checks   []string // the stages that the next polls tell
 	allowed  bool
 	redirect string // the last callback
-	mute     bool   // the agent takes connections and never answers
 	posts    atomic.Int32
 }
 
