@@ -29,6 +29,8 @@ type plugin struct {
 	// negative is the plugin's last negative, not yet answered by contrary
 	// evidence; its Nats are as they were at At.
 	negative alarm
+	// atSignIn is what the plugin said before the last sign-in was taught.
+	atSignIn wire.Verdict
 }
 
 type alarm struct {

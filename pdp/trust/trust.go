@@ -108,7 +108,7 @@ func New(c Config) (*Trust, error) {
 // SignedIn assesses a session right after its person signed in, then teaches
 // the sign-in: an assessment never rests on itself.
 func (t *Trust) SignedIn(ctx context.Context, s Situation) wire.TrustAssessment {
-	assessment := t.Assess(ctx, s)
+	assessment := t.assess(ctx, s, true)
 	o := t.observation(s)
 	o.Success = true
 	if err := t.config.History.Add(ctx, o); err != nil {
@@ -121,8 +121,13 @@ func (t *Trust) SignedIn(ctx context.Context, s Situation) wire.TrustAssessment 
 }
 
 // Assess asks the plugins about a session as it is now, keeps and returns its
-// assessment.
+// assessment. Plugins have been taught the session's own sign-in by now: no
+// verdict counts for more than it did before that (see untaught).
 func (t *Trust) Assess(ctx context.Context, s Situation) wire.TrustAssessment {
+	return t.assess(ctx, s, false)
+}
+
+func (t *Trust) assess(ctx context.Context, s Situation, signIn bool) wire.TrustAssessment {
 	one := t.session(s)
 	if one == nil {
 		return wire.TrustAssessment{}
@@ -133,7 +138,7 @@ func (t *Trust) Assess(ctx context.Context, s Situation) wire.TrustAssessment {
 	return t.update(one, func(one *session, now time.Time) {
 		one.situation = s
 		for _, v := range verdicts {
-			t.hear(one, v, now)
+			t.hear(one, v, now, signIn)
 		}
 	})
 }
@@ -195,14 +200,36 @@ func (t *Trust) session(s Situation) *session {
 
 // hear takes in one plugin's newest verdict. What is not registered, or older
 // than what is known, is not heard.
-func (t *Trust) hear(one *session, v wire.Verdict, now time.Time) {
+func (t *Trust) hear(one *session, v wire.Verdict, now time.Time, signIn bool) {
 	p, registered := one.plugins[v.Plugin]
 	if !registered || v.Cluster != p.cluster || v.ObservedAt.IsZero() || v.ObservedAt.Before(p.verdict.ObservedAt) {
 		return
 	}
+	if signIn {
+		p.atSignIn = v
+	} else {
+		v = untaught(p.atSignIn, v)
+	}
 	p.negative = remember(t.config.Weights, p.negative, v, now)
 	p.verdict = v
 	one.plugins[v.Plugin] = p
+}
+
+// untaught returns a later verdict as far as it does not rest on the session's
+// own sign-in: it may fall below what the plugin said at the sign-in and never
+// rise above it. What it had no opinion of then speaks against the person or
+// not at all. After a restart what was said then is not known, which is no
+// opinion.
+func untaught(atSignIn, v wire.Verdict) wire.Verdict {
+	answered := !atSignIn.Missing && !atSignIn.Abstained && !atSignIn.ObservedAt.IsZero()
+	switch {
+	case v.Missing || v.Abstained:
+	case answered:
+		v.LLR = min(v.LLR, atSignIn.LLR)
+	case !(v.LLR <= 0): // a NaN too
+		v.LLR, v.Abstained = 0, true
+	}
+	return v
 }
 
 // update changes a session and fuses it anew.

@@ -198,7 +198,7 @@ func TestAnOlderVerdictDoesNotReplaceANewerOne(t *testing.T) {
 	one := r.sessions["ses-1"]
 	say := func(llr float64, when time.Time) {
 		r.update(one, func(one *session, now time.Time) {
-			r.hear(one, wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour, ObservedAt: when}, now)
+			r.hear(one, wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour, ObservedAt: when}, now, true)
 		})
 	}
 	say(-2, at)
@@ -219,14 +219,56 @@ func TestACallerThatHangsUpIsAssessedAllTheSame(t *testing.T) {
 	}
 }
 
+func TestNoSessionVouchesForItself(t *testing.T) {
+	abstained := wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, Abstained: true, TTL: time.Hour}
+	missing := wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, Missing: true}
+	said := func(llr float64) wire.Verdict {
+		return wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour}
+	}
+	for name, c := range map[string]struct {
+		signIn  *wire.Verdict // nil: this PDP was not running
+		later   wire.Verdict
+		want    float64 // nats of the plugin's own term
+		covered float64
+	}{
+		"no history, then its own":        {&abstained, said(2), 0, 0},
+		"down, then taught by the replay": {&missing, said(2), 0, 0},
+		"after a restart":                 {nil, said(2), 0, 0},
+		"strange, then familiar":          {new(said(-2)), said(2), -2, 1},
+		"better than it was":              {new(said(1)), said(2), 1, 1},
+		"as good as it was":               {new(said(2)), said(2), 2, 1},
+		"worse than it was":               {new(said(2)), said(-1), -1, 1},
+		"no history, then strange":        {&abstained, said(-1), -1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if c.signIn != nil {
+				r.say["net"] = *c.signIn
+				r.SignedIn(t.Context(), situation("ses-1"))
+			}
+			r.say["net"] = c.later
+			got := r.Trust.Assess(t.Context(), situation("ses-1"))
+			var nats float64
+			for _, term := range got.Terms {
+				if term.Name == "net" {
+					nats = term.Nats
+				}
+			}
+			if !near(nats, c.want) || !near(got.Coverage, c.covered) {
+				t.Errorf("%+v nats, coverage %v, want %v and %v", nats, got.Coverage, c.want, c.covered)
+			}
+		})
+	}
+}
+
 func TestADeadPluginIsFeltInEverySession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		go r.Run(ctx)
 		r.speak(2)
-		r.Trust.Assess(ctx, situation("ses-1"))
-		r.Trust.Assess(ctx, situation("ses-2"))
+		r.SignedIn(ctx, situation("ses-1"))
+		r.SignedIn(ctx, situation("ses-2"))
 		asked := len(r.seen)
 		r.mu.Lock()
 		r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, Missing: true}
