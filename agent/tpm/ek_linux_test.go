@@ -207,3 +207,46 @@ func TestTrimPadding(t *testing.T) {
 		}
 	}
 }
+
+// Makers leave padding behind a certificate, and some let only the owner read it.
+func TestPaddedAndOwnersCertificates(t *testing.T) {
+	b := newBench(t)
+	certificate := append([]byte{0x30, 0x82, 0x03, 0x00}, bytes.Repeat([]byte{5}, 0x300)...) // longer than one read
+	owner := tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
+	for _, byOwner := range []bool{true, false} {
+		content := append(bytes.Clone(certificate), bytes.Repeat([]byte{0xff}, 200)...)
+		area := tpm2.TPMSNVPublic{
+			NVIndex: 0x01c0000a, NameAlg: tpm2.TPMAlgSHA256, DataSize: uint16(len(content)),
+			Attributes: tpm2.TPMANV{OwnerWrite: true, OwnerRead: byOwner, AuthRead: !byOwner, NoDA: true},
+		}
+		if _, err := (tpm2.NVDefineSpace{AuthHandle: owner, PublicInfo: tpm2.New2B(area)}.Execute(b.tpm.connection)); err != nil {
+			t.Fatal(err)
+		}
+		about, err := tpm2.NVReadPublic{NVIndex: area.NVIndex}.Execute(b.tpm.connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index := tpm2.NamedHandle{Handle: area.NVIndex, Name: about.NVName}
+		for at := 0; at < len(content); at += 400 {
+			part := content[at:min(at+400, len(content))]
+			if _, err := (tpm2.NVWrite{AuthHandle: owner, NVIndex: index, Data: tpm2.TPM2BMaxNVBuffer{Buffer: part}, Offset: uint16(at)}.Execute(b.tpm.connection)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found, err := b.tpm.EKCertificates()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != 3 || found[0].Template != EKP256 || !bytes.Equal(found[0].DER, certificate) {
+			t.Errorf("by owner %v: %d certificates, the first of %d bytes", byOwner, len(found), len(found[0].DER))
+		}
+		about, err = tpm2.NVReadPublic{NVIndex: area.NVIndex}.Execute(b.tpm.connection) // its Name changed when it was written
+		if err != nil {
+			t.Fatal(err)
+		}
+		index.Name = about.NVName
+		if _, err := (tpm2.NVUndefineSpace{AuthHandle: owner, NVIndex: index}.Execute(b.tpm.connection)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
