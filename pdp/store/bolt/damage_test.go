@@ -70,7 +70,7 @@ func TestCheckReportsASoundStore(t *testing.T) {
 func TestWhatIsNoStoreIsRefused(t *testing.T) {
 	foreign := func(change func(*bbolt.Tx) error) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
-			db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize})
+			db, err := bbolt.Open(path, 0o600, &bbolt.Options{PageSize: pageSize, NoFreelistSync: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,36 +86,39 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for name, make := range map[string]func(*testing.T, string){
-		"empty":        content(nil),
-		"text":         content([]byte("hello\n")),
-		"zeros":        content(make([]byte, 1<<16)),
-		"bbolt, empty": foreign(func(*bbolt.Tx) error { return nil }),
-		"bbolt, another program's": foreign(func(tx *bbolt.Tx) error {
+	for name, c := range map[string]struct {
+		make func(*testing.T, string)
+		why  string
+	}{
+		"empty":        {content(nil), "unreadable"},
+		"text":         {content([]byte("hello\n")), "unreadable"},
+		"zeros":        {content(make([]byte, 1<<16)), "not a store"},
+		"bbolt, empty": {foreign(func(*bbolt.Tx) error { return nil }), "not the root"},
+		"bbolt, another program's": {foreign(func(tx *bbolt.Tx) error {
 			_, err := tx.CreateBucket([]byte("theirs"))
 			return err
-		}),
-		"bbolt, a second bucket": foreign(func(tx *bbolt.Tx) error {
+		}), "instead of"},
+		"bbolt, a second bucket": {foreign(func(tx *bbolt.Tx) error {
 			_, err := tx.CreateBucket([]byte(bucket))
 			_, err2 := tx.CreateBucket([]byte("theirs"))
 			return errors.Join(err, err2)
-		}),
-		"bbolt, a bucket in the bucket": foreign(func(tx *bbolt.Tx) error {
+		}), "not the root"},
+		"bbolt, a bucket in the bucket": {foreign(func(tx *bbolt.Tx) error {
 			b, err := tx.CreateBucket([]byte(bucket))
 			if err != nil {
 				return err
 			}
 			_, err = b.CreateBucket([]byte("inner"))
 			return err
-		}),
-		"bbolt, a foreign value": foreign(func(tx *bbolt.Tx) error {
+		}), "not a record"},
+		"bbolt, a foreign value": {foreign(func(tx *bbolt.Tx) error {
 			b, err := tx.CreateBucket([]byte(bucket))
 			if err != nil {
 				return err
 			}
 			return b.Put([]byte("k"), []byte("v"))
-		}),
-		"a record newer than the store": foreign(func(tx *bbolt.Tx) error {
+		}), "checksum"},
+		"a record newer than the store": {foreign(func(tx *bbolt.Tx) error {
 			b, err := tx.CreateBucket([]byte(bucket))
 			if err != nil {
 				return err
@@ -123,27 +126,27 @@ func TestWhatIsNoStoreIsRefused(t *testing.T) {
 			raw := blank([]byte("v"))
 			stamp(raw, "k", 1)
 			return b.Put([]byte("k"), raw) // the sequence stays 0
-		}),
+		}), "newer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "state.db")
-			make(t, path)
-			wantDamage(t, path)
+			c.make(t, path)
+			wantDamage(t, path, c.why)
 		})
 	}
 }
 
 // wantDamage expects a *DamagedError of Check and of Open, and that Open
 // leaves the file as it is.
-func wantDamage(t *testing.T, path string) {
+func wantDamage(t *testing.T, path, why string) {
 	t.Helper()
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var damaged *DamagedError
-	if _, err := Check(path); !errors.As(err, &damaged) || damaged.Path != path || damaged.Why == "" {
-		t.Fatalf("Check: %v", err)
+	if _, err := Check(path); !errors.As(err, &damaged) || damaged.Path != path || !strings.Contains(damaged.Why, why) {
+		t.Fatalf("Check: %v, want %s", err, why)
 	}
 	if r := damaged.Reason(); r.Code == "" || r.Args["file"] != path {
 		t.Errorf("%+v", r)

@@ -192,7 +192,7 @@ func TestAFileCutUnderTheMappingDoesNotCrash(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			wantDamage(t, path)
+			wantDamage(t, path, "pages in a file of")
 		})
 	}
 }
