@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -270,6 +272,34 @@ func TestClaimsThatDoNotCount(t *testing.T) {
 		}
 		if _, err := v.verify(t.Context(), text); (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The algorithm is forced: a key of another kind among the issuer's opens
+// nothing.
+func TestAlgorithmIsForced(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	v, err := newVerifier("https://pdp.test/a/moda", origin, "", func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.keys.Keys, v.fetched, v.tried = []jose.JSONWebKey{{Key: key.Public(), KeyID: "k"}}, now, now
+	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256} {
+		s, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, (&jose.SignerOptions{}).WithType("at+jwt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := jwt.Signed(s).Claims(map[string]any{"iss": "https://pdp.test/a/moda", "aud": origin, "sub": "per-1", "exp": now.Add(time.Minute).Unix(), "iat": now.Unix()}).Serialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.verify(t.Context(), text); !errors.Is(err, errToken) {
+			t.Errorf("%s: %v", alg, err)
 		}
 	}
 }

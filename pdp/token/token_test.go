@@ -363,6 +363,24 @@ func TestSpoiledState(t *testing.T) {
 	}
 }
 
+// A state of a later version is not guessed at, even where it reads the same.
+func TestLaterStateIsRefused(t *testing.T) {
+	h := newHome(t)
+	h.mint()
+	file := filepath.Join(h.dir, "moda", stateFile)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(raw), `"v":1`, `"v":2`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.open()
+	if _, err := h.JWKS("moda"); err == nil {
+		t.Fatal("taken")
+	}
+}
+
 func TestPublished(t *testing.T) {
 	h := newHome(t)
 	h.mint()
