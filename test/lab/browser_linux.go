@@ -172,6 +172,12 @@ func (b *Browser) Cookie(url, name string) (string, error) {
 	return "", fmt.Errorf("lab: no cookie %s for %s", name, url)
 }
 
+// Forget deletes a cookie of url.
+func (b *Browser) Forget(url, name string) error {
+	_, err := chromedp.Call(b.ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: url})
+	return err
+}
+
 // Language makes the browser ask for pages in language from now on.
 func (b *Browser) Language(language string) error {
 	_, err := chromedp.Call(b.ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{
