@@ -396,6 +396,7 @@ func TestPluginsThatNeverComeUp(t *testing.T) {
 
 func TestAKilledPluginIsMissingAndComesBack(t *testing.T) {
 	o, e := options(t)
+	o.HealthEvery = time.Hour // its end alone betrays it
 	var taught sync.Map
 	o.Replay = func(_ context.Context, send func([]wire.Observation) error) error {
 		first := seen("192.0.2.7")
