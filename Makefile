@@ -44,7 +44,7 @@ build: setup-build ## every binary for this machine, into out/
 
 cross: $(addprefix cross-,$(TARGETS)) ## agent and menshenctl for six targets, PDP and plugins for Linux
 
-cross-%: setup-build
+$(addprefix cross-,$(TARGETS)): cross-%: setup-build
 	@echo "$*"
 	@mkdir -p $(OUT)/$*
 	@GOOS=$(word 1,$(subst /, ,$*)) GOARCH=$(word 2,$(subst /, ,$*)) \
