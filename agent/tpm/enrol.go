@@ -11,7 +11,6 @@ import (
 func (k *Keys) Activate(credentialBlob, encryptedSecret []byte) ([]byte, error) {
 	var secret []byte
 	err := k.tpm.use(k.kind, func(handles []tpm2.AuthHandle) error {
-		k.tpm.unloadAllBut(k.ak) // the EK and its policy session need room
 		ek, err := k.tpm.openEK(k.kind)
 		if err != nil {
 			return err
@@ -30,15 +29,6 @@ func (k *Keys) Activate(credentialBlob, encryptedSecret []byte) ([]byte, error) 
 		return nil
 	}, k.ak)
 	return secret, err
-}
-
-func (t *TPM) unloadAllBut(keep *key) {
-	for k, handle := range t.loaded {
-		if k != keep {
-			t.flush(handle)
-			delete(t.loaded, k)
-		}
-	}
 }
 
 // Purposes of the certified keys, as wire.CertifyBinding names them.

@@ -182,7 +182,8 @@ func (t *TPM) authorized(keys []*key) []tpm2.AuthHandle {
 	return handles
 }
 
-// load loads those keys that are not, and makes room for them first.
+// load loads those keys that are not, and makes room for them first: for them
+// and the EK, so that there is always a slot left for the EK afterwards.
 func (t *TPM) load(kind ekKind, keys []*key) error {
 	var missing []*key
 	wanted := make(map[*key]bool, len(keys))

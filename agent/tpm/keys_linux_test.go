@@ -141,9 +141,9 @@ func TestDamagedBlobs(t *testing.T) {
 		"keys interchange": func(b *Blobs) { b.AK, b.TLSKey = b.TLSKey, b.AK },
 		"other template":   func(b *Blobs) { b.SigningKey.Public = tpm2.Marshal(tpm2.ECCSRKTemplate) },
 		"importable": func(b *Blobs) {
-			weak := signingTemplate(false)
-			weak.ObjectAttributes.FixedTPM = false
-			b.SigningKey.Public = tpm2.Marshal(weak)
+			const attributesEnd, fixedTPM = 7, 1 << 1
+			b.SigningKey.Public = bytes.Clone(b.SigningKey.Public)
+			b.SigningKey.Public[attributesEnd] &^= fixedTPM
 		},
 		"point off curve": func(b *Blobs) {
 			b.TLSKey.Public = bytes.Clone(b.TLSKey.Public)

@@ -57,7 +57,7 @@ func TestWhyATPMDoesNotOpen(t *testing.T) {
 		if !errors.Is(err, want) || !errors.Is(err, cause) {
 			t.Errorf("%v: %v", cause, err)
 		}
-		if cause == syscall.EACCES && !strings.Contains(err.Error(), "group") {
+		if errors.Is(cause, syscall.EACCES) && !strings.Contains(err.Error(), "group") {
 			t.Errorf("no hint at the group: %v", err)
 		}
 	}
