@@ -162,7 +162,7 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 	}
 	p.proxies, err = decision.New(decision.Config{
 		Sessions: p.sessions, Portals: p.names, Logins: p.people, Sealer: seal.New(p.state.ring.Seal),
-		Devices: p.appraisal, Pages: p.pages, SignIn: p.config.Web.Origin + signInPath,
+		Devices: p.appraisal, Taken: p.appraisal.Taken, Pages: p.pages, SignIn: p.config.Web.Origin + signInPath,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "decision"),
 	})
 	return err
@@ -215,6 +215,7 @@ func (p *PDP) wireChanges() {
 			if err := p.tokens.Ensure(c.ID); err != nil {
 				p.logger.Error("no signing keys for an agency", "agency", c.ID, "error", err)
 			}
+			p.sessions.PolicyChanged() // tokens carry the agency's names
 		}
 	})
 }

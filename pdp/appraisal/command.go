@@ -39,6 +39,15 @@ func (a *Appraiser) Ask(deviceID string) (commandID string, done <-chan struct{}
 	return d.command.id, d.command.done
 }
 
+// Taken reports whether the agent's connection has taken a question that is not
+// answered yet.
+func (a *Appraiser) Taken(deviceID, commandID string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.devices[deviceID]
+	return d != nil && d.command != nil && d.command.id == commandID && !d.command.sentAt.IsZero()
+}
+
 // Commands waits until there is something to ask of the device, or ctx ends.
 // It is called while the device's connection stands.
 func (a *Appraiser) Commands(ctx context.Context, deviceID string) []wire.Command {

@@ -25,6 +25,25 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
+func TestAQuestionIsTakenByTheLongPollAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		id, _ := f.Ask(laptop.ID)
+		if f.Taken(laptop.ID, id) {
+			t.Error("taken before anybody polled")
+		}
+		f.poll(time.Second)
+		if !f.Taken(laptop.ID, id) || f.Taken(laptop.ID, "cmd-other") || f.Taken("dev-other", id) {
+			t.Error("the poll took this question of this device, and no other")
+		}
+		f.attest(t)
+		if f.Taken(laptop.ID, id) {
+			t.Error("taken after it was answered")
+		}
+	})
+}
+
 func TestAskReleasesTheLongPollAndIsAnsweredByNewerEvidence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := open(t)

@@ -13,6 +13,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -51,17 +52,23 @@ type Box struct{ key [32]byte }
 func New(key [32]byte) *Box { return &Box{key: key} }
 
 type content struct {
-	Expires time.Time       `json:"e"`
-	Value   json.RawMessage `json:"v"`
+	Expires time.Time `json:"e"`
+	Value   any       `json:"v"`
+}
+
+// compact leaves "&", "<" and ">" as they are: escaped for a web page, which a
+// ticket is not, a long return path would grow past MaxText.
+func compact(v any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return text.Bytes(), err
 }
 
 // Seal returns v, marshalled by encoding/json, as a ticket in base64url text.
 func (b *Box) Seal(purpose string, expires time.Time, v any) (string, error) {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return "", fmt.Errorf("seal: %w", err)
-	}
-	plain, err := json.Marshal(content{Expires: expires.UTC(), Value: value})
+	plain, err := compact(content{Expires: expires.UTC(), Value: v})
 	if err != nil {
 		return "", fmt.Errorf("seal: %w", err)
 	}
@@ -96,14 +103,15 @@ func (b *Box) Open(purpose, text string, now time.Time, v any) error {
 	if err != nil {
 		return ErrForged
 	}
-	var c content
+	var raw json.RawMessage
+	c := content{Value: &raw}
 	if err := json.Unmarshal(plain, &c); err != nil {
 		return fmt.Errorf("seal: own ticket unreadable: %w", err)
 	}
 	if !now.Before(c.Expires) {
 		return ErrExpired
 	}
-	if err := json.Unmarshal(c.Value, v); err != nil {
+	if err := json.Unmarshal(raw, v); err != nil {
 		return fmt.Errorf("seal: own ticket unreadable: %w", err)
 	}
 	return nil

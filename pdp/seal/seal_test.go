@@ -26,6 +26,19 @@ func TestOpenReturnsWhatWasSealed(t *testing.T) {
 	}
 }
 
+func TestALongPathFits(t *testing.T) {
+	b := New([32]byte{1})
+	path := "/?" + strings.Repeat("a&b<c>", 8<<10/6)
+	text, err := b.Seal("start", noon.Add(time.Minute), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := b.Open("start", text, noon, &got); err != nil || got != path {
+		t.Errorf("%v, %d characters", err, len(got))
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	b := New([32]byte{1})
 	whole := ticket(t, b, "nonce")
