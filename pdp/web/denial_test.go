@@ -128,7 +128,7 @@ func TestOtherDenials(t *testing.T) {
 				t.Errorf("%s has %q:\n%s", name, not, text)
 			}
 		}
-		if to := c.value("document.getElementById('continue').pathname"); name == "hostile" && to != "/" {
+		if to := c.value("document.getElementById('continue').href"); name == "hostile" && to != w.portalURL+"/" {
 			t.Errorf("a return path leads to %s", to)
 		}
 		c.looks("denial-" + name)

@@ -337,9 +337,9 @@ func TestTheChecklist(t *testing.T) {
 			Decision: wire.Decision{Remedies: []wire.Remedy{{Reason: why("ZT-KEY-010"), Claim: wire.ClaimFirewall}}},
 			Claims: []wire.Claim{
 				{ID: wire.ClaimFirewall, State: wire.ClaimError}, {ID: wire.ClaimSecureBoot, State: wire.ClaimManual},
-				{ID: wire.ClaimOSRelease, State: ""}, {ID: "new-claim", State: "made-up"},
+				{ID: wire.ClaimOSRelease, State: ""}, {ID: "new-claim", State: "made-up"}, {ID: wire.ClaimDiskEncryption, State: wire.ClaimError},
 			},
-		}, []string{"unknown ZT-KEY-010", "unknown Secure Boot on", "unknown Supported operating system", "unknown new-claim"}},
+		}, []string{"unknown ZT-KEY-010", "unknown Secure Boot on", "unknown Supported operating system", "unknown new-claim", "unknown Disk encrypted"}},
 		"findings that the decision did not ask for": {wire.DenialPage{
 			Findings: []wire.Finding{{Reason: why("ZT-KEY-010"), Claim: wire.ClaimFirewall}},
 			Claims:   []wire.Claim{{ID: wire.ClaimFirewall, State: wire.ClaimFail}, {ID: wire.ClaimDiskEncryption, State: wire.ClaimFail}},
@@ -348,6 +348,20 @@ func TestTheChecklist(t *testing.T) {
 	} {
 		if got := lines(tt.page); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestReturnPathsThatLeadAwayAreNotUsed(t *testing.T) {
+	s := newSite(t)
+	for path, want := range map[string]string{
+		"/leave?week=47": "/leave?week=47", "": "/", "//evil.example/": "/", `/\evil.example`: "/", "https://evil.example/": "/", "javascript:alert(1)": "/",
+	} {
+		w := httptest.NewRecorder()
+		s.Denial(w, httptest.NewRequest(http.MethodGet, "https://hr.test/", nil), wire.DenialPage{ReturnPath: path, Device: "LT-1"})
+		body := html.UnescapeString(w.Body.String())
+		if !strings.Contains(body, `data-continue="`+want+`"`) || !strings.Contains(body, `id="continue" href="`+want+`"`) {
+			t.Errorf("%q does not lead to %q", path, want)
 		}
 	}
 }
