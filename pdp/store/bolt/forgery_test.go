@@ -199,18 +199,9 @@ func TestATreeHasABottom(t *testing.T) {
 	}
 }
 
-// TestTheNewerMetaPageIsTaken looks at the state that bbolt would look at, and
-// at the older one where the newer was torn.
-func TestTheNewerMetaPageIsTaken(t *testing.T) {
+// TestATornMetaPageIsPassedOver takes the other one, as bbolt does.
+func TestATornMetaPageIsPassedOver(t *testing.T) {
 	im := imageOf(t, sampleBytes(t))
-	read := func() int64 {
-		report, err := checkPages(bytes.NewReader(im.raw), int64(len(im.raw)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return report.Revision
-	}
-	newest := read()
 	for id := range uint64(2) {
 		whole := bytes.Clone(im.at(id)[:pageSize])
 		im.at(id)[pageHeader+60] ^= 1 // its checksum
@@ -220,9 +211,39 @@ func TestTheNewerMetaPageIsTaken(t *testing.T) {
 		}
 		copy(im.at(id), whole)
 	}
-	if newest != 300 {
-		t.Errorf("revision %d", newest)
+}
+
+func TestTheNewestStateIsTaken(t *testing.T) {
+	for n := range 4 { // of two meta pages each is the newer one in turn
+		if report, err := Check(sample(t, n)); err != nil || report.Revision != int64(n) {
+			t.Errorf("after %d writes: %+v, %v", n, report, err)
+		}
 	}
+}
+
+// TestAnImmensePageIsNotRead claims a page of almost 2 GB in a file that is
+// large enough for it.
+func TestAnImmensePageIsNotRead(t *testing.T) {
+	im := imageOf(t, sampleBytes(t))
+	const size = 2 << 30
+	native.PutUint64(im.newest()[40:], size/pageSize)
+	native.PutUint32(im.at(im.leaves[0])[12:], size/pageSize-1000)
+	im.seal()
+	_, err := checkPages(sparse(im.raw), size)
+	if err == nil || !strings.Contains(err.Error(), "further pages") {
+		t.Error(err)
+	}
+}
+
+// sparse is a file that has zeros behind its bytes, without end.
+type sparse []byte
+
+func (s sparse) ReadAt(p []byte, at int64) (int, error) {
+	clear(p)
+	if at < int64(len(s)) {
+		copy(p, s[at:])
+	}
+	return len(p), nil
 }
 
 func TestARecordIsBoundToKeyAndRevision(t *testing.T) {

@@ -96,7 +96,7 @@ func (w *walker) root() error {
 	}
 	w.report.Revision = int64(sequence)
 	if root != 0 {
-		_, err := w.tree(root, nil, nil, 0)
+		_, err := w.tree(root, nil, 0)
 		return err
 	}
 	if len(it.value) < inBucket+pageHeader {
@@ -107,7 +107,7 @@ func (w *walker) root() error {
 		err = damaged(p.id, "an inline bucket that is not a leaf")
 	}
 	if err == nil {
-		_, err = w.leaf(inline, nil, nil)
+		_, err = w.leaf(inline, nil)
 	}
 	return err
 }
@@ -139,9 +139,9 @@ func (w *walker) page(id uint64) (page, error) {
 	return parsePage(id, raw)
 }
 
-// tree checks the tree under id, whose keys must lie from floor (nil: any) up
-// to but without ceiling (nil: any), and returns its greatest key.
-func (w *walker) tree(id uint64, floor, ceiling []byte, depth int) ([]byte, error) {
+// tree checks the tree under id, whose keys must not lie below floor (nil: any),
+// and returns its greatest key: whatever comes after it must be greater still.
+func (w *walker) tree(id uint64, floor []byte, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, damaged(id, "deeper than %d pages", maxDepth)
 	}
@@ -151,41 +151,32 @@ func (w *walker) tree(id uint64, floor, ceiling []byte, depth int) ([]byte, erro
 	}
 	switch {
 	case p.flags == flagLeaf:
-		return w.leaf(p, floor, ceiling)
+		return w.leaf(p, floor)
 	case p.flags == flagBranch && p.count > 0:
-		return w.branch(p, floor, ceiling, depth)
+		return w.branch(p, floor, depth)
 	default:
 		return nil, damaged(id, "neither branch nor leaf")
 	}
 }
 
-func (w *walker) branch(p page, floor, ceiling []byte, depth int) ([]byte, error) {
-	it, err := p.item(0)
-	if err != nil {
-		return nil, err
-	}
+func (w *walker) branch(p page, floor []byte, depth int) ([]byte, error) {
 	greatest := floor
 	for i := range p.count {
-		var next item
-		childCeiling := ceiling
-		if i+1 < p.count {
-			if next, err = p.item(i + 1); err != nil {
-				return nil, err
-			}
-			childCeiling = next.key
-		}
-		if !inOrder(i, greatest, it.key, ceiling) {
-			return nil, damaged(p.id, "keys out of order at element %d", i)
-		}
-		if greatest, err = w.tree(it.child, it.key, childCeiling, depth+1); err != nil {
+		it, err := p.item(i)
+		if err != nil {
 			return nil, err
 		}
-		it = next
+		if !inOrder(i, greatest, it.key) {
+			return nil, damaged(p.id, "keys out of order at element %d", i)
+		}
+		if greatest, err = w.tree(it.child, it.key, depth+1); err != nil {
+			return nil, err
+		}
 	}
 	return greatest, nil
 }
 
-func (w *walker) leaf(p page, floor, ceiling []byte) ([]byte, error) {
+func (w *walker) leaf(p page, floor []byte) ([]byte, error) {
 	greatest := floor
 	for i := range p.count {
 		it, err := p.item(i)
@@ -195,7 +186,7 @@ func (w *walker) leaf(p page, floor, ceiling []byte) ([]byte, error) {
 		if it.flags != 0 || store.CheckKey(string(it.key)) != nil {
 			return nil, damaged(p.id, "element %d is not a record", i)
 		}
-		if !inOrder(i, greatest, it.key, ceiling) {
+		if !inOrder(i, greatest, it.key) {
 			return nil, damaged(p.id, "keys out of order at element %d", i)
 		}
 		found, err := record(string(it.key), it.value)
@@ -210,10 +201,7 @@ func (w *walker) leaf(p page, floor, ceiling []byte) ([]byte, error) {
 
 // inOrder reports whether key may be element i after the key before it: the
 // first may equal what its parent calls it, every other must be greater.
-func inOrder(i int, before, key, ceiling []byte) bool {
-	switch order := bytes.Compare(before, key); {
-	case before != nil && order > 0, i > 0 && order == 0:
-		return false
-	}
-	return ceiling == nil || bytes.Compare(key, ceiling) < 0
+func inOrder(i int, before, key []byte) bool {
+	order := bytes.Compare(before, key)
+	return before == nil || order < 0 || i == 0 && order == 0
 }
