@@ -1,9 +1,15 @@
 package agent
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -93,6 +99,31 @@ func TestEveryErrorHasItsReasonAndExitCode(t *testing.T) {
 	}
 	if ExitCode(nil) != 0 {
 		t.Error("nothing is wrong")
+	}
+}
+
+// TestTheCAStaysPinned: whoever can write the state could put another CA there,
+// but the digest of the enrolment code is held against it.
+func TestTheCAStaysPinned(t *testing.T) {
+	authority := func() []byte {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	pinned, other := authority(), authority()
+	digest := sha256.Sum256(pinned)
+	if _, err := pinnedCA(&state.State{CADigest: digest[:], CACertificate: pinned}); err != nil {
+		t.Error(err)
+	}
+	if _, err := pinnedCA(&state.State{CADigest: digest[:], CACertificate: other}); !errors.Is(err, state.ErrCorrupt) {
+		t.Errorf("another CA: %v", err)
 	}
 }
 

@@ -127,7 +127,7 @@ func checkOrigin(origin string) error {
 	if err != nil {
 		return err
 	}
-	if u.Scheme != "https" || u.Host == "" || u.Port() == "443" || origin != "https://"+u.Host {
+	if u.Host == "" || u.Port() == "443" || origin != "https://"+u.Host {
 		return errOrigin
 	}
 	return nil

@@ -79,6 +79,24 @@ func TestXtablesMatches(t *testing.T) {
 	}
 }
 
+// TestTheCatchAllComesLast: a map's elements have no order, but "everything
+// else" must not be judged before what it leaves out.
+func TestTheCatchAllComesLast(t *testing.T) {
+	name := append([]byte("wlan0"), make([]byte, unix.IFNAMSIZ-5)...)
+	r := &reading{elements: map[setName][]element{{name: "m"}: {
+		{catchAll: true, verdict: verdict{kind: wire.VerdictDrop}},
+		{key: name, verdict: verdict{kind: wire.VerdictAccept}},
+	}}}
+	number := func(kind uint16, n byte) []byte { return attr(kind, 0, 0, 0, n) }
+	rules, err := r.translate(chainName{}, []attributes{
+		{1: []byte("meta\x00"), 2: append(number(unix.NFTA_META_DREG, 1), number(unix.NFTA_META_KEY, unix.NFT_META_IIFNAME)...)},
+		{1: []byte("lookup\x00"), 2: append(append(attr(unix.NFTA_LOOKUP_SET, 'm', 0), number(unix.NFTA_LOOKUP_SREG, 1)...), number(unix.NFTA_LOOKUP_DREG, 0)...)},
+	})
+	if err != nil || len(rules) != 2 || rules[0].Verdict != wire.VerdictAccept || rules[1].Verdict != wire.VerdictDrop {
+		t.Errorf("%+v, %v", rules, err)
+	}
+}
+
 // FuzzTranslate: whatever a kernel sends, a rule with an expression that is not
 // known never becomes one that meets everything.
 func FuzzTranslate(f *testing.F) {

@@ -66,7 +66,7 @@ func TestDiskEncryption(t *testing.T) {
 		{"initramfs below the root", sda().mapped("dm-0", "253:0", "c", luks2, "sda2").
 			mounts("1 1 0:2 / / rw - rootfs rootfs rw", rootDM0), wire.ClaimPass, ""},
 		{"root on a loop device", recorded{}.virtual("loop0", "7:0").file("sys/devices/virtual/block/loop0/loop/backing_file", "/x").
-			mounts("27 1 7:0 / / rw - ext4 /dev/loop0 rw"), wire.ClaimError, "loop"},
+			mounts("27 1 7:0 / / rw - ext4 /dev/loop0 rw"), wire.ClaimError, "loop device"},
 		{"memory disk", recorded{}.virtual("ram0", "1:0").mounts("27 1 1:0 / / rw - ext4 /dev/ram0 rw"), wire.ClaimError, "not a disk"},
 		{"mapped without a disk", recorded{}.mapped("dm-0", "253:0", "zero", "").mounts(rootDM0), wire.ClaimError, "nothing under it"},
 		{"plain dm-crypt", sda().mapped("dm-0", "253:0", "c", "CRYPT-PLAIN-c", "sda2").mounts(rootDM0), wire.ClaimError, "PLAIN"},

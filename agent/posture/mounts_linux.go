@@ -29,7 +29,7 @@ func dataMounts(mountinfo string) ([]mount, error) {
 			return nil, err
 		}
 		switch {
-		case m.point == "/" && m.fstype != "rootfs": // the last one covers the others
+		case m.point == "/": // the last one covers the others, such as the initramfs
 			root = &m
 		case holdsData(m) && !seen[m.point+m.major+m.minor]:
 			seen[m.point+m.major+m.minor] = true

@@ -141,15 +141,22 @@ func (l *laptop) command(uid uint32, args ...string) *exec.Cmd {
 // as runs a command to its end as a user.
 func (l *laptop) as(uid uint32, args ...string) (code int, out string) {
 	l.t.Helper()
-	said, err := l.command(uid, args...).CombinedOutput()
+	var said bytes.Buffer
+	c := l.command(uid, args...)
+	c.Stdout, c.Stderr = &said, &said
+	l.must(c.Start())
+	// A command that should have ended fails its test, and is not waited for.
+	late := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
+	defer late.Stop()
+	err := c.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		l.t.Fatal(err)
 	}
 	if exit != nil {
-		return exit.ExitCode(), string(said)
+		return exit.ExitCode(), said.String()
 	}
-	return 0, string(said)
+	return 0, said.String()
 }
 
 func (l *laptop) startHelper() {
