@@ -5,14 +5,17 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/store"
 )
 
-// ErrUnknown is returned for a session that is not known (any more).
-var ErrUnknown = errors.New("session: unknown")
+// ErrUnknown is returned for a session that is not known (any more). It wraps
+// store.ErrNotFound, by which packages that may not import this one tell it.
+var ErrUnknown = fmt.Errorf("session: unknown: %w", store.ErrNotFound)
 
 // SignOut ends the session of this cookie at this portal, from wherever it is
 // asked. An unknown cookie is no error: the person is signed out.
