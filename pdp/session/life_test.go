@@ -12,6 +12,7 @@ import (
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/store"
 )
 
 func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
