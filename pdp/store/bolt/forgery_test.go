@@ -16,6 +16,7 @@ type image struct {
 	meta   meta
 	branch uint64 // the root of the records, a branch
 	leaves []uint64
+	full   uint64 // a leaf of several records
 }
 
 func imageOf(t *testing.T, raw []byte) *image {
@@ -41,6 +42,12 @@ func imageOf(t *testing.T, raw []byte) *image {
 			t.Fatal(err)
 		}
 		im.leaves = append(im.leaves, child.child)
+		if leaf := im.page(child.child); leaf.flags == flagLeaf && leaf.count > 3 {
+			im.full = child.child
+		}
+	}
+	if im.full == 0 {
+		t.Fatal("no leaf of several records")
 	}
 	return im
 }
@@ -112,7 +119,7 @@ func TestEachDamageIsFound(t *testing.T) {
 		"empty key":              {func(im *image) { native.PutUint32(im.element(im.leaves[0], 0)[8:], 0) }, "not a record"},
 		"elements exchanged": {func(im *image) {
 			// the same two records, each found at the other's place
-			a, b := im.element(im.leaves[1], 1), im.element(im.leaves[1], 2)
+			a, b := im.element(im.full, 1), im.element(im.full, 2)
 			one, two := bytes.Clone(a[:element]), bytes.Clone(b[:element])
 			copy(a, two)
 			copy(b, one)
@@ -120,7 +127,7 @@ func TestEachDamageIsFound(t *testing.T) {
 			native.PutUint32(b[4:], native.Uint32(one[4:])-element)
 		}, "out of order"},
 		"element doubled": {func(im *image) {
-			a, b := im.element(im.leaves[1], 1), im.element(im.leaves[1], 2)
+			a, b := im.element(im.full, 1), im.element(im.full, 2)
 			copy(b[:element], a)
 			native.PutUint32(b[4:], native.Uint32(a[4:])-element)
 		}, "out of order"},
