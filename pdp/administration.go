@@ -8,13 +8,17 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/audit"
+	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/policy"
 	"github.com/menshen-zt/menshen/pdp/session"
 )
 
 // What administration sees of parts that do not know it.
 
-type adminSessions struct{ *session.Manager }
+type adminSessions struct {
+	*session.Manager
+	names *directory.Directory
+}
 
 // Sessions implements admin.Sessions.
 func (s adminSessions) Sessions(personID string) []client.Session {
@@ -23,6 +27,27 @@ func (s adminSessions) Sessions(personID string) []client.Session {
 		all = append(all, client.Session(i))
 	}
 	return all
+}
+
+// Revoke ends one session, and all sign-ins of its person: with the PDP's own
+// session left standing, the next navigation would open another without a touch.
+func (s adminSessions) Revoke(ctx context.Context, sessionID string) error {
+	for _, i := range s.Manager.Sessions("") {
+		if i.ID == sessionID {
+			if _, err := s.names.SignOut(ctx, i.Person); err != nil {
+				return err
+			}
+		}
+	}
+	return s.Manager.Revoke(ctx, sessionID)
+}
+
+// RevokePerson ends all sessions and sign-ins of a person.
+func (s adminSessions) RevokePerson(ctx context.Context, personID string) (int, error) {
+	if _, err := s.names.SignOut(ctx, personID); err != nil {
+		return 0, err
+	}
+	return s.Manager.RevokePerson(ctx, personID)
 }
 
 type adminDecisions struct{ dir string }

@@ -185,7 +185,7 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Codes: p.enrolment, Links: p.people, Standings: p.appraisal,
-		Sessions: adminSessions{p.sessions}, Decisions: adminDecisions{auditDir(p.config)},
+		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
 		Policies: adminPolicies{p.engine, p.config.Policy}, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})

@@ -27,7 +27,9 @@ const (
 	drainLimit = 5 * time.Second
 )
 
-// Run listens and serves until ctx ends or a listener fails, then takes
+var errStoreBroken = errors.New("pdp: the store cannot tell what it wrote; it must be opened anew")
+
+// Run listens and serves until ctx ends, a listener fails or the store breaks, then takes
 // everything down in order and returns why.
 func (p *PDP) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.Close()) }()
@@ -47,7 +49,12 @@ func (p *PDP) Run(ctx context.Context) (err error) {
 		})
 		p.logger.Info("listening", "port", s.name, "address", s.listener.Addr().String())
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-p.state.store.Broken():
+		// What the disk holds is not known any more: start anew and read it.
+		stop(errStoreBroken)
+	}
 	p.logger.Info("stopping")
 	for _, s := range servers {
 		s.drain()

@@ -23,19 +23,25 @@ type situation struct {
 
 	mu      sync.Mutex
 	changed func(sessionID string)
-	// proven is each live session's last proof of its device: a new one is a
-	// sign-in, which is assessed and then taught.
+	// proven is what each live session rested on when it was looked at last,
+	// taught the last touch of each person's key that plugins learned.
 	proven map[string]proof
+	taught map[string]touch
 	// last is the session in which each device was proven last.
 	last map[string]string
 }
 
 type proof struct {
-	at       time.Time
-	deviceID string
+	at, touch time.Time // of the device, of the key
+	deviceID  string
 }
 
-// taughtWithin bounds how old a proof may be to count as a sign-in of now:
+type touch struct {
+	at        time.Time
+	sessionID string
+}
+
+// taughtWithin bounds how old a touch may be to count as a sign-in of now:
 // after a restart of the PDP old sessions are assessed and not taught again.
 const taughtWithin = 2 * time.Minute
 
@@ -44,7 +50,7 @@ func newSituation(ctx context.Context, c Config, s *state, names *directory.Dire
 	if err != nil {
 		return nil, err
 	}
-	one := &situation{names: names, changed: func(string) {}, proven: map[string]proof{}, last: map[string]string{}}
+	one := &situation{names: names, changed: func(string) {}, proven: map[string]proof{}, taught: map[string]touch{}, last: map[string]string{}}
 	history := trust.NewHistory(s.store, s.ring.Pseudonym, time.Now, logger)
 	var registered []host.Config
 	for _, p := range c.Plugins.Run {
@@ -101,17 +107,21 @@ func (s *situation) pluginChanged(name string, up bool) {
 }
 
 // Trust returns a session's assessment from the cache. The first look after a
-// sign-in asks the plugins, within their deadlines, and then teaches them.
+// sign-in asks the plugins, within their deadlines. A touch of the key is taught
+// once, however many sessions and renewals follow from it: otherwise a session
+// that is doubted could open another that rests on it.
 func (s *situation) Trust(ctx context.Context, subject facts.Subject) wire.TrustAssessment {
 	now := trust.Situation{
 		SessionID: subject.SessionID, PersonID: subject.SignIn.PersonID, DeviceID: subject.Binding.DeviceID,
 		Provenance: s.provenance(ctx, subject.Binding.DeviceID), SignIn: subject.SignIn, IP: networkAddress(subject.Network),
 	}
-	switch fresh, known := s.prove(subject); {
-	case fresh:
-		return s.trust.SignedIn(ctx, now)
-	case known:
+	switch kind, first := s.arrive(subject); kind {
+	case seenBefore:
 		return s.trust.Ensure(ctx, now)
+	case newTouch:
+		return s.trust.SignedIn(ctx, now)
+	case sameTouch:
+		return s.trust.Joined(ctx, now, first)
 	default:
 		return s.trust.Assess(ctx, now)
 	}
@@ -126,18 +136,39 @@ func (s *situation) provenance(ctx context.Context, deviceID string) wire.Proven
 	return dev.Provenance
 }
 
-// prove notes the proof that a session rests on: fresh is a sign-in of now,
-// known a proof that was noted before.
-func (s *situation) prove(subject facts.Subject) (fresh, known bool) {
+// arrival says how a session comes to be looked at.
+type arrival int
+
+const (
+	renewed    arrival = iota // a proof of the device, on a touch whose verdicts are not known
+	seenBefore                // nothing new since the last look
+	newTouch                  // a touch of the key that was not taught yet
+	sameTouch                 // another session on a touch that was taught
+)
+
+// arrive notes the proofs that a session rests on and says what is new; first
+// is the session in which a touch was taught.
+func (s *situation) arrive(subject facts.Subject) (kind arrival, first string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := subject.Binding.At
-	if s.proven[subject.SessionID].at.Equal(at) {
-		return false, true
+	id, person := subject.SessionID, subject.SignIn.PersonID
+	before, known := s.proven[id]
+	if known && before.at.Equal(subject.Binding.At) && before.touch.Equal(subject.SignIn.At) {
+		return seenBefore, ""
 	}
-	s.proven[subject.SessionID] = proof{at: at, deviceID: subject.Binding.DeviceID}
-	s.last[subject.Binding.DeviceID] = subject.SessionID
-	return time.Since(at) < taughtWithin, false
+	s.proven[id] = proof{at: subject.Binding.At, touch: subject.SignIn.At, deviceID: subject.Binding.DeviceID}
+	s.last[subject.Binding.DeviceID] = id
+	taught := s.taught[person]
+	switch {
+	case person == "":
+		return renewed, ""
+	case taught.at.Equal(subject.SignIn.At) && taught.sessionID != id:
+		return sameTouch, taught.sessionID
+	case subject.SignIn.At.After(taught.at) && time.Since(subject.SignIn.At) < taughtWithin:
+		s.taught[person] = touch{at: subject.SignIn.At, sessionID: id}
+		return newTouch, ""
+	}
+	return renewed, ""
 }
 
 // Score is the newest score of the person who signed in last on a device, for
@@ -183,6 +214,11 @@ func (s *situation) forget(live map[string]bool) {
 			delete(s.last, p.deviceID)
 		}
 		s.trust.Forget(id)
+	}
+	for person, t := range s.taught {
+		if !live[t.sessionID] && time.Since(t.at) >= taughtWithin {
+			delete(s.taught, person)
+		}
 	}
 }
 

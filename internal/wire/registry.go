@@ -32,7 +32,13 @@ type Person struct {
 	// Handle is the WebAuthn user handle: 32 random bytes, never the account.
 	Handle    []byte    `json:"handle"`
 	CreatedAt time.Time `json:"created_at"`
+	// SignedOutAt is when an administrator last ended all that this person had
+	// signed in to: a sign-in at or before it counts for nothing.
+	SignedOutAt time.Time `json:"signed_out_at,omitzero"`
 }
+
+// SignInStands reports whether a sign-in at that time still counts.
+func (p Person) SignInStands(at time.Time) bool { return !at.IsZero() && at.After(p.SignedOutAt) }
 
 // SecurityKey is a registered WebAuthn credential.
 type SecurityKey struct {

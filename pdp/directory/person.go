@@ -112,3 +112,13 @@ func (d *Directory) SetDisabled(ctx context.Context, id string, disabled bool) (
 		func(p *wire.Person) error { p.Disabled = disabled; return nil },
 		func(p wire.Person) Change { return Change{Kind: KindPerson, Agency: p.Agency, ID: p.ID} })
 }
+
+// SignOut has every sign-in of the person up to now count for nothing.
+func (d *Directory) SignOut(ctx context.Context, id string) (wire.Person, error) {
+	if wire.CheckID(wire.PrefixPerson, id) != nil {
+		return wire.Person{}, ErrNotFound
+	}
+	return update(ctx, d, KindPerson, id,
+		func(p *wire.Person) error { p.SignedOutAt = d.clock().UTC(); return nil },
+		func(p wire.Person) Change { return Change{Kind: KindPerson, Agency: p.Agency, ID: p.ID} })
+}

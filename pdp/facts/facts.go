@@ -79,6 +79,9 @@ func (a *Assembler) Assemble(ctx context.Context, s Subject) (wire.Facts, error)
 	if f.Person, err = found(ctx, a, a.config.Directory.Person, s.SignIn.PersonID); err != nil {
 		return wire.Facts{}, fmt.Errorf("facts: person: %w", err)
 	}
+	if !f.Person.SignInStands(s.SignIn.At) {
+		f.SignIn = wire.SignIn{} // ended by an administrator: nothing is proven
+	}
 	if f.Key, err = a.key(ctx, f.Person.ID, s.SignIn.KeyID); err != nil {
 		return wire.Facts{}, fmt.Errorf("facts: key: %w", err)
 	}

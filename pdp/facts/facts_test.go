@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -78,9 +79,27 @@ func setUp(t *testing.T) (*Assembler, *directory, Subject) {
 	}
 	return a, d, Subject{
 		SessionID: "ses-1",
-		SignIn:    wire.SignIn{PersonID: "per-1", KeyID: "key-1"},
+		SignIn:    wire.SignIn{PersonID: "per-1", KeyID: "key-1", At: at.Add(-time.Minute)},
 		Binding:   wire.DeviceBinding{DeviceID: "dev-1"},
 		PortalID:  "por-1", IP: "192.0.2.7", Network: "192.0.2.0/24", NetworkProven: true,
+	}
+}
+
+func TestASignInThatWasEndedProvesNothing(t *testing.T) {
+	a, d, s := setUp(t)
+	for name, c := range map[string]struct {
+		ended time.Time
+		want  wire.SignIn
+	}{
+		"before the sign-in": {s.SignIn.At.Add(-time.Nanosecond), s.SignIn},
+		"at the sign-in":     {s.SignIn.At, wire.SignIn{}},
+		"after the sign-in":  {s.SignIn.At.Add(time.Second), wire.SignIn{}},
+	} {
+		d.persons["per-1"] = wire.Person{ID: "per-1", Agency: "moda", SignedOutAt: c.ended}
+		got, err := a.Assemble(t.Context(), s)
+		if err != nil || !reflect.DeepEqual(got.SignIn, c.want) {
+			t.Errorf("%s: %+v, %v", name, got.SignIn, err)
+		}
 	}
 }
 

@@ -39,8 +39,11 @@ type Ring struct {
 
 // Create makes a new ring in the folder dir.
 func Create(dir string, authority *Authority) error {
-	if _, err := os.Lstat(filepath.Join(dir, sealFile)); err == nil {
-		return fmt.Errorf("%w: %s", ErrExists, dir)
+	for _, name := range [...]string{sealFile, pseudonymFile, auditFile, caCertFile, caKeyFile} {
+		// A part of a ring is somebody's ring too: half restored, or half made.
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("%w: %s holds %s", ErrExists, dir, name)
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keyring: %w", err)
@@ -120,7 +123,7 @@ func readPrivate(path string) ([]byte, error) {
 }
 
 func writeNew(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // #nosec G304 -- the operator's own key folder
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // #nosec G304 -- the operator's own key folder
 	if err != nil {
 		return fmt.Errorf("keyring: %w", err)
 	}

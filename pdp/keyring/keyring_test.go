@@ -45,6 +45,25 @@ func TestCreateNeverReplaces(t *testing.T) {
 	}
 }
 
+func TestCreateLeavesAPartOfARingAlone(t *testing.T) {
+	for _, kept := range []string{sealFile, pseudonymFile, auditFile, caCertFile, caKeyFile} {
+		dir, authority := made(t)
+		for _, name := range []string{sealFile, pseudonymFile, auditFile, caCertFile, caKeyFile} {
+			if name != kept {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := Create(dir, authority); !errors.Is(err, ErrExists) {
+			t.Errorf("with %s left: %v", kept, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+			t.Errorf("with %s left there are %d files now: %v", kept, len(left), err)
+		}
+	}
+}
+
 func TestOpenRefusesWhatOthersCanRead(t *testing.T) {
 	for _, name := range []string{sealFile, pseudonymFile, auditFile, caKeyFile} {
 		dir, _ := made(t)

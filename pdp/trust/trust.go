@@ -127,6 +127,41 @@ func (t *Trust) Assess(ctx context.Context, s Situation) wire.TrustAssessment {
 	return t.assess(ctx, s, false)
 }
 
+// Joined assesses a session that rests on the same touch of the key as another
+// one, which was assessed and taught already: no verdict counts for more than
+// the plugin said then.
+func (t *Trust) Joined(ctx context.Context, s Situation, first string) wire.TrustAssessment {
+	one := t.session(s)
+	if one == nil {
+		return wire.TrustAssessment{}
+	}
+	for name, said := range t.atSignIn(first) {
+		one.mu.Lock()
+		p := one.plugins[name]
+		p.atSignIn = said
+		one.plugins[name] = p
+		one.mu.Unlock()
+	}
+	return t.assess(ctx, s, false)
+}
+
+// atSignIn returns what plugins said at a session's sign-in.
+func (t *Trust) atSignIn(sessionID string) map[string]wire.Verdict {
+	t.mu.RLock()
+	one, ok := t.sessions[sessionID]
+	t.mu.RUnlock()
+	if !ok {
+		return nil
+	}
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	said := make(map[string]wire.Verdict, len(one.plugins))
+	for name, p := range one.plugins {
+		said[name] = p.atSignIn
+	}
+	return said
+}
+
 func (t *Trust) assess(ctx context.Context, s Situation, signIn bool) wire.TrustAssessment {
 	one := t.session(s)
 	if one == nil {

@@ -261,6 +261,32 @@ func TestNoSessionVouchesForItself(t *testing.T) {
 	}
 }
 
+func TestASecondSessionRestsOnWhatWasSaidBeforeTheTouchWasTaught(t *testing.T) {
+	for name, c := range map[string]struct {
+		first string
+		want  float64
+	}{
+		"the session of the touch": {"ses-1", -2},
+		"one that is gone":         {"ses-x", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.speak(-2)
+			r.SignedIn(t.Context(), situation("ses-1"))
+			r.speak(5)
+			got := r.Joined(t.Context(), situation("ses-2"), c.first)
+			for _, term := range got.Terms {
+				if term.Name == "net" && !near(term.Nats, c.want) {
+					t.Errorf("%+v", term)
+				}
+			}
+			if got.AssessedAt.IsZero() {
+				t.Error("not assessed")
+			}
+		})
+	}
+}
+
 func TestADeadPluginIsFeltInEverySession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
