@@ -32,7 +32,7 @@ const (
 	readTries   = 5
 	maxRules    = 20_000
 	maxElements = 4096
-	netlinkTime = 3 * time.Second
+	netlinkTime = 10 * time.Second
 )
 
 var (

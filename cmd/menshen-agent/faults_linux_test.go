@@ -201,7 +201,7 @@ func TestAFullDisk(t *testing.T) {
 	fill := func() { _ = os.WriteFile(ballast, bytes.Repeat([]byte("x"), 1<<20), 0o600) }
 	fill()
 	l.expect(73, reason.StateNotWritten, agentUID, "enrol", l.pdp.code())
-	if l.pdp.device.ID != "" {
+	if l.pdp.enrolled() {
 		t.Error("the code was spent")
 	}
 	l.must(os.Remove(ballast))

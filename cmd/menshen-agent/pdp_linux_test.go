@@ -49,6 +49,12 @@ type pdp struct {
 	confirmed chan wire.DeviceConfirmation
 }
 
+func (p *pdp) enrolled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.device.ID != ""
+}
+
 type issued struct {
 	nonce   [wire.NonceSize]byte
 	channel []byte

@@ -174,7 +174,7 @@ func TestSettledMeanwhile(t *testing.T) {
 
 func TestTooLongToCarryComesBackToTheRoot(t *testing.T) {
 	w := newWorld(t)
-	got := w.ask(asked{path: "/.menshen/challenge", original: "GET /?q=" + strings.Repeat("<", 8000), header: navigate})
+	got := w.ask(asked{path: "/.menshen/challenge", original: "GET /?q=" + strings.Repeat(`"`, 8000), header: navigate})
 	if _, handle := w.signIn(got.Header.Get("Location")); handle.ReturnPath != "/" {
 		t.Fatal(handle.ReturnPath)
 	}
