@@ -55,7 +55,7 @@ func TestArgumentsAreFilledIn(t *testing.T) {
 	if got != "The request is larger than 42 bytes." {
 		t.Error(got)
 	}
-	if got := Of(Chinese, wire.Reason{Code: "ZT-DEV-999"}).What; got != "系統回報原因代碼 ZT-DEV-999,但沒有對應的說明。" {
+	if got := Of(Chinese, wire.Reason{Code: "ZT-DEV-999"}).What; got != "系統回報原因代碼 ZT-DEV-999\uff0c但沒有對應的說明。" {
 		t.Error(got)
 	}
 }
