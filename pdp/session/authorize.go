@@ -59,7 +59,7 @@ func (m *Manager) Admitted(q wire.AccessRequest) (deviceID string, ok bool) {
 	if at == nil {
 		return "", false
 	}
-	return s.binding.DeviceID, true
+	return s.device, true
 }
 
 // admit finds the request's session and the proven network that it comes from,

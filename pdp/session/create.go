@@ -39,13 +39,13 @@ func (m *Manager) Create(ctx context.Context, portal wire.Portal, login wire.Log
 	// What is dated in the future would last longer than its limits.
 	signIn, binding := login.SignIn, login.Binding
 	signIn.At, binding.At = earlier(signIn.At, now), earlier(binding.At, now)
-	s := &session{portal: portal.ID, agency: portal.Agency, signIn: signIn, binding: binding, created: now.UTC(),
+	s := &session{portal: portal.ID, agency: portal.Agency, signIn: signIn, device: binding.DeviceID, created: now.UTC(),
 		ends: signIn.At.Add(m.limits.Absolute).UnixNano()}
 	if now.UnixNano() >= s.ends {
 		return "", ErrTooOld
 	}
 	s.lastSeen.Store(now.UnixNano())
-	s.places = []*place{{network: network, provenAt: binding.At.UnixNano()}}
+	s.places = []*place{newPlace(network, binding)}
 	if cookie, err = m.drawCookie(s); err != nil {
 		return "", err
 	}
@@ -77,7 +77,7 @@ func (m *Manager) Create(ctx context.Context, portal wire.Portal, login wire.Log
 // renew lets s take old's place if it is the same person's, on the same device,
 // and old has not ended.
 func (m *Manager) renew(ctx context.Context, s, old *session, now int64) (bool, error) {
-	if old.signIn.PersonID != s.signIn.PersonID || old.binding.DeviceID != s.binding.DeviceID {
+	if old.signIn.PersonID != s.signIn.PersonID || old.device != s.device {
 		return false, nil
 	}
 	turn := m.turn(old.id)
@@ -101,12 +101,12 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // inherit keeps what a renewal keeps: the id, the beginning, and the other
-// networks whose proof still counts, the latest first.
+// networks whose proof still counts, each with its own, the latest first.
 func (m *Manager) inherit(s, old *session, now int64) {
 	s.id, s.created = old.id, old.created
 	for _, p := range old.places {
 		if p.network != s.places[0].network && now-p.provenAt < m.reconfirmAt {
-			s.places = append(s.places, &place{network: p.network, provenAt: p.provenAt})
+			s.places = append(s.places, newPlace(p.network, p.binding))
 		}
 	}
 	slices.SortStableFunc(s.places[1:], func(a, b *place) int { return int(min(1, max(-1, b.provenAt-a.provenAt))) })
@@ -132,22 +132,24 @@ func (m *Manager) begin(ctx context.Context, s *session, renewed bool) error {
 		return err
 	}
 	detail, err := json.Marshal(map[string]any{"event": "session-started", "renewed": renewed,
-		"network": s.places[0].network.String(), "aal": s.signIn.AAL, "way": s.binding.Way, "key": s.signIn.KeyID})
+		"network": s.places[0].network.String(), "aal": s.signIn.AAL, "way": s.places[0].binding.Way, "key": s.signIn.KeyID})
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	if _, err := m.recorder.Append(ctx, s.audit(wire.AuditSignIn, m.clock(), "", detail)); err != nil {
+	if err := m.note(ctx, s.audit(wire.AuditSignIn, m.clock(), "", detail)); err != nil {
 		// Nobody holds this cookie; the record is only tidied away.
-		_ = m.erase(ctx, []string{s.key()})
-		m.closeAudit()
+		_ = m.remove(ctx, s)
 		return fmt.Errorf("%w: %w", ErrUnrecorded, err)
 	}
 	m.add(s)
 	return nil
 }
 
-// put writes s over the record that it replaces, or where there is none.
+// put writes s over the record that it replaces, or where there is none,
+// whatever the client does meanwhile.
 func (m *Manager) put(ctx context.Context, s *session) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
 	seen := s.lastSeen.Load()
 	value, err := s.marshal(seen)
 	if err != nil {

@@ -87,7 +87,7 @@ func (m *Manager) compute(s *session, at *place, action wire.Action) (g *grant) 
 
 // decide asks the engine. Whatever goes wrong is a denial with its reason.
 func (m *Manager) decide(ctx context.Context, s *session, at *place, action wire.Action) (wire.Facts, wire.Decision) {
-	subject := Subject{Session: s.id, SignIn: s.signIn, Binding: s.binding, Portal: s.portal,
+	subject := Subject{Session: s.id, SignIn: s.signIn, Binding: at.binding, Portal: s.portal,
 		Network: wire.NetworkFacts{Network: at.network.String(), Proven: true}}
 	facts, d, err := m.engine.Decide(ctx, subject, action)
 	now := m.clock()
@@ -157,13 +157,13 @@ func (m *Manager) record(ctx context.Context, s *session, at *place, facts *wire
 
 func (s *session) audit(kind wire.AuditKind, at time.Time, decision string, detail []byte) wire.AuditRecord {
 	return wire.AuditRecord{Kind: kind, At: at.UTC(), Agency: s.agency, Subject: s.signIn.PersonID,
-		Device: s.binding.DeviceID, Portal: s.portal, Session: s.id, Decision: decision, Detail: detail}
+		Device: s.device, Portal: s.portal, Session: s.id, Decision: decision, Detail: detail}
 }
 
 // settle gives a recorded decision its effect.
 func (m *Manager) settle(g *grant, s *session, facts *wire.Facts, d *wire.Decision, token string, expires time.Time) {
 	g.access = wire.Access{Session: s.id, Decision: d, Identity: &wire.Identity{Subject: s.signIn.PersonID,
-		Account: facts.Person.Account, Agency: facts.Person.Agency, Name: facts.Person.Name, Device: s.binding.DeviceID}}
+		Account: facts.Person.Account, Agency: facts.Person.Agency, Name: facts.Person.Name, Device: s.device}}
 	g.until = min(unixNano(d.ValidUntil), s.ends)
 	switch d.Effect {
 	case wire.Allow:

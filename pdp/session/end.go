@@ -90,16 +90,12 @@ func (m *Manager) end(ctx context.Context, s *session, why string) error {
 		m.forget(s)
 	}
 	m.known.mu.Unlock()
-	err := m.erase(ctx, []string{s.key()})
+	err := m.remove(ctx, s)
 	detail, marshalErr := json.Marshal(map[string]string{"event": "session-ended", "why": why})
 	if marshalErr != nil {
 		return errors.Join(err, marshalErr)
 	}
-	if _, appendErr := m.recorder.Append(ctx, s.audit(wire.AuditSignIn, m.clock(), "", detail)); appendErr != nil {
-		m.closeAudit()
-		err = errors.Join(err, appendErr)
-	}
-	return err
+	return errors.Join(err, m.note(ctx, s.audit(wire.AuditSignIn, m.clock(), "", detail)))
 }
 
 // limitPerson ends a person's longest unused sessions above the limit.

@@ -41,6 +41,7 @@ type bench struct {
 	records  []wire.AuditRecord
 	decided  int
 	onAppend func(wire.AuditRecord)
+	hang     bool // the log answers nobody
 }
 
 func newBench(t testing.TB) *bench {
@@ -114,7 +115,13 @@ func (b *bench) Mint(context.Context, string, *wire.Facts, *wire.Decision) (stri
 	return fmt.Sprintf("token-%d", b.decided), b.now.Add(5 * time.Minute), nil
 }
 
-func (b *bench) Append(_ context.Context, r wire.AuditRecord) (uint64, error) {
+func (b *bench) Append(ctx context.Context, r wire.AuditRecord) (uint64, error) {
+	if b.hang {
+		<-ctx.Done()
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.onAppend != nil {
@@ -147,11 +154,13 @@ func (b *bench) decisions() int { b.mu.Lock(); defer b.mu.Unlock(); return b.dec
 
 // who is one login.
 type who struct {
+	ctx                 context.Context
 	person, device, key string
 	portal              wire.Portal
 	at                  netip.Addr
 	signedIn            time.Time
 	previous            string
+	binding             wire.DeviceBinding // device and time are filled in
 }
 
 func (b *bench) create(w who) string {
@@ -186,10 +195,16 @@ func (b *bench) tryCreate(w who) (string, error) {
 	if w.previous != "" {
 		previous = sha256.Sum256([]byte(w.previous))
 	}
-	return b.Create(b.t.Context(), w.portal, wire.Login{
+	if w.binding.Way == "" {
+		w.binding.Way = wire.BindingFetch
+	}
+	w.binding.DeviceID, w.binding.At = w.device, b.clock()
+	if w.ctx == nil {
+		w.ctx = b.t.Context()
+	}
+	return b.Create(w.ctx, w.portal, wire.Login{
 		SignIn:  wire.SignIn{PersonID: w.person, KeyID: w.key, At: w.signedIn, AAL: 3},
-		Binding: wire.DeviceBinding{DeviceID: w.device, At: b.clock(), Way: wire.BindingFetch},
-		Portal:  w.portal.ID, ReturnPath: "/",
+		Binding: w.binding, Portal: w.portal.ID, ReturnPath: "/",
 	}, w.at, previous)
 }
 

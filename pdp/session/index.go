@@ -80,7 +80,7 @@ func (m *Manager) add(s *session) {
 	}
 	m.known.byID[s.id] = s
 	m.known.byPerson.add(s.signIn.PersonID, s)
-	m.known.byDevice.add(s.binding.DeviceID, s)
+	m.known.byDevice.add(s.device, s)
 	m.known.byKey.add(s.signIn.KeyID, s)
 	m.known.byPortal.add(s.portal, s)
 	m.live.put(s)
@@ -103,7 +103,7 @@ func (m *Manager) forget(s *session) {
 	m.live.remove(s)
 	delete(m.known.byID, s.id)
 	m.known.byPerson.remove(s.signIn.PersonID, s)
-	m.known.byDevice.remove(s.binding.DeviceID, s)
+	m.known.byDevice.remove(s.device, s)
 	m.known.byKey.remove(s.signIn.KeyID, s)
 	m.known.byPortal.remove(s.portal, s)
 }

@@ -26,19 +26,19 @@ type record struct {
 	Expires time.Time `json:"expires"`
 	ID      string    `json:"id"`
 	// Cookie is SHA-256 of the cookie's value.
-	Cookie   []byte             `json:"cookie"`
-	Portal   string             `json:"portal"`
-	Agency   string             `json:"agency"`
-	SignIn   wire.SignIn        `json:"sign_in"`
-	Binding  wire.DeviceBinding `json:"binding"`
-	Places   []placeRecord      `json:"places"`
-	Created  time.Time          `json:"created"`
-	LastSeen time.Time          `json:"last_seen"`
+	Cookie   []byte        `json:"cookie"`
+	Portal   string        `json:"portal"`
+	Agency   string        `json:"agency"`
+	SignIn   wire.SignIn   `json:"sign_in"`
+	Device   string        `json:"device"`
+	Places   []placeRecord `json:"places"`
+	Created  time.Time     `json:"created"`
+	LastSeen time.Time     `json:"last_seen"`
 }
 
 type placeRecord struct {
-	Network  string    `json:"network"`
-	ProvenAt time.Time `json:"proven_at"`
+	Network string             `json:"network"`
+	Binding wire.DeviceBinding `json:"binding"`
 }
 
 func (s *session) key() string { return store.Key(kind, s.agency, s.id) }
@@ -47,10 +47,10 @@ func (s *session) key() string { return store.Key(kind, s.agency, s.id) }
 func (s *session) marshal(seen int64) ([]byte, error) {
 	r := record{
 		V: version, Expires: time.Unix(0, s.ends).UTC(), ID: s.id, Cookie: s.cookie[:], Portal: s.portal, Agency: s.agency,
-		SignIn: s.signIn, Binding: s.binding, Created: s.created, LastSeen: time.Unix(0, seen).UTC(),
+		SignIn: s.signIn, Device: s.device, Created: s.created, LastSeen: time.Unix(0, seen).UTC(),
 	}
 	for _, p := range s.places {
-		r.Places = append(r.Places, placeRecord{Network: p.network.String(), ProvenAt: time.Unix(0, p.provenAt).UTC()})
+		r.Places = append(r.Places, placeRecord{Network: p.network.String(), Binding: p.binding})
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -66,18 +66,25 @@ func unmarshal(raw store.Record) (*session, error) {
 	if err := json.Unmarshal(raw.Value, &r); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRecord, err)
 	}
-	s := &session{id: r.ID, portal: r.Portal, agency: r.Agency, signIn: r.SignIn, binding: r.Binding,
+	s := &session{id: r.ID, portal: r.Portal, agency: r.Agency, signIn: r.SignIn, device: r.Device,
 		created: r.Created, ends: r.Expires.UnixNano(), revision: raw.Revision, stored: r.LastSeen.UnixNano()}
 	if r.V != version || len(r.Cookie) != len(s.cookie) || wire.CheckID(wire.PrefixSession, r.ID) != nil || raw.Key != s.key() {
 		return nil, errRecord
 	}
 	copy(s.cookie[:], r.Cookie)
 	for _, p := range r.Places {
+		// Older records did not say what was proven where: that proves nothing.
+		if p.Binding.DeviceID == "" || p.Binding.DeviceID != r.Device || p.Binding.At.IsZero() {
+			continue
+		}
 		network, err := netip.ParsePrefix(p.Network)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errRecord, err)
 		}
-		s.places = append(s.places, &place{network: network, provenAt: p.ProvenAt.UnixNano()})
+		s.places = append(s.places, newPlace(network, p.Binding))
+	}
+	if len(s.places) == 0 {
+		return nil, errRecord
 	}
 	s.lastSeen.Store(s.stored)
 	return s, nil
@@ -130,6 +137,13 @@ func (m *Manager) erase(ctx context.Context, keys []string) error {
 		keys = keys[n:]
 	}
 	return nil
+}
+
+// remove deletes the record of s, whatever the client does meanwhile.
+func (m *Manager) remove(ctx context.Context, s *session) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	return m.erase(ctx, []string{s.key()})
 }
 
 // sweep ends the sessions whose time is over.

@@ -18,7 +18,7 @@ type session struct {
 	portal  string
 	agency  string // the portal's
 	signIn  wire.SignIn
-	binding wire.DeviceBinding
+	device  string
 	created time.Time
 	ends    int64 // absolute end; this and the times below in Unix nanoseconds
 	places  []*place
@@ -36,11 +36,17 @@ type session struct {
 }
 
 // place is a network on which the session's device was confirmed, with the
-// decisions taken there.
+// decisions taken there. Its binding is what was proven there, and counts
+// nowhere else.
 type place struct {
 	network  netip.Prefix
+	binding  wire.DeviceBinding
 	provenAt int64
 	slots    [grades]slot
+}
+
+func newPlace(network netip.Prefix, binding wire.DeviceBinding) *place {
+	return &place{network: network, binding: binding, provenAt: binding.At.UnixNano()}
 }
 
 // slot holds the decision for one graded action.
@@ -108,7 +114,7 @@ type Info struct {
 
 func (s *session) info() Info {
 	i := Info{
-		ID: s.id, Portal: s.portal, Person: s.signIn.PersonID, Device: s.binding.DeviceID,
+		ID: s.id, Portal: s.portal, Person: s.signIn.PersonID, Device: s.device,
 		Created: s.created, SignIn: s.signIn.At,
 		LastSeen: time.Unix(0, s.lastSeen.Load()).UTC(), Ends: time.Unix(0, s.ends).UTC(),
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// appendDeadline bounds one record of the owner goroutine.
-	appendDeadline = 5 * time.Second
+	// writeDeadline bounds one write to the log or the store.
+	writeDeadline = 5 * time.Second
 	// writers append uses at one time; the log commits them in groups.
 	writers = 16
 	// strangerEvery and strangersKept bound what a copied cookie can write.
@@ -54,6 +54,24 @@ func (m *Manager) fromElsewhere(s *session, address netip.Addr, now int64) {
 
 // closeAudit refuses everything until the log takes a record again.
 func (m *Manager) closeAudit() { m.recordedUntil.Store(0) }
+
+// detached returns a context for one write that a client asked for. A client
+// that goes away must neither leave it half done nor pass for a broken log.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeDeadline)
+}
+
+// note records r, whatever the client does meanwhile; if the log does not take
+// it, the log is closed for everybody.
+func (m *Manager) note(ctx context.Context, r wire.AuditRecord) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	_, err := m.recorder.Append(ctx, r)
+	if err != nil {
+		m.closeAudit()
+	}
+	return err
+}
 
 // flush records what is pending. Only when the log took it all may uses go on.
 func (m *Manager) flush(ctx context.Context, now time.Time) {
@@ -129,7 +147,7 @@ func (m *Manager) flushOne(ctx context.Context, now time.Time, g *grant) bool {
 }
 
 func (m *Manager) append(ctx context.Context, r wire.AuditRecord) bool {
-	ctx, cancel := context.WithTimeout(ctx, appendDeadline)
+	ctx, cancel := context.WithTimeout(ctx, writeDeadline)
 	defer cancel()
 	if _, err := m.recorder.Append(ctx, r); err != nil {
 		m.log.Error("audit log takes no records", "kind", string(r.Kind), "error", err)
