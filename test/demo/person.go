@@ -16,7 +16,10 @@ import (
 	"github.com/menshen-zt/menshen/test/lab"
 )
 
-const sessionCookie = "__Host-menshen-session"
+const (
+	sessionCookie = "__Host-menshen-session" // of the portal
+	pdpCookie     = "__Host-menshen"         // of the PDP's own origin
+)
 
 // openBrowser starts Chromium on the laptop, with the managed policy that the
 // agent's package lays down: without it a public page may not ask loopback.
@@ -96,7 +99,7 @@ func (w *world) signIn(_ context.Context, n *narrator, tell tell) error {
 	if err := w.touchKey(); err != nil {
 		return err
 	}
-	if err := w.browser.WaitFor(20*time.Second, "location.href.startsWith('"+portalURL+"/') && document.body.innerText.includes('王小明')"); err != nil {
+	if err := w.greeted(); err != nil {
 		return err
 	}
 	tell("identity, device and situation proven; portal open %v after the touch", time.Since(start).Round(time.Millisecond))
@@ -109,9 +112,10 @@ func (w *world) signIn(_ context.Context, n *narrator, tell tell) error {
 	return w.snap(n, "portal")
 }
 
-// signInAgain opens a new session: the PDP still knows the person, so the key
-// is not asked for, the laptop is confirmed again, and the plugin has seen this
-// network before.
+// signInAgain opens two more sessions. For the first the PDP still knows the
+// person, so the key is not asked for and the laptop alone is confirmed again.
+// For the second it has forgotten; after the touch the plugin has a sign-in
+// from this network to go by.
 func (w *world) signInAgain(_ context.Context, _ *narrator, tell tell) error {
 	if err := w.browser.Forget(portalURL, sessionCookie); err != nil {
 		return err
@@ -120,10 +124,19 @@ func (w *world) signInAgain(_ context.Context, _ *narrator, tell tell) error {
 	if _, err := w.visit("/"); err != nil {
 		return err
 	}
-	if err := w.browser.WaitFor(20*time.Second, "location.href.startsWith('"+portalURL+"/') && document.body.innerText.includes('王小明')"); err != nil {
+	if err := w.greeted(); err != nil {
 		return err
 	}
-	tell("signed in without a second touch, %v", time.Since(start).Round(time.Millisecond))
+	tell("a new session without a touch, %v; it teaches the plugin nothing", time.Since(start).Round(time.Millisecond))
+	if err := errors.Join(w.browser.Forget(portalURL, sessionCookie), w.browser.Forget(pdpURL, pdpCookie)); err != nil {
+		return err
+	}
+	if _, err := w.visit("/"); err != nil {
+		return err
+	}
+	if err := errors.Join(w.touchKey(), w.greeted()); err != nil {
+		return err
+	}
 	trust, err := w.lastTrust()
 	if err != nil {
 		return err
@@ -133,10 +146,15 @@ func (w *world) signInAgain(_ context.Context, _ *narrator, tell tell) error {
 			if t.State != "answered" || t.Nats <= 0 {
 				return fmt.Errorf("the plugin does not know the network: %s, %+.2f nats", t.State, t.Nats)
 			}
-			tell("networknovelty now speaks for the person: %+.2f nats; score %d, coverage %.0f %%", t.Nats, trust.Score, 100*trust.Coverage)
+			tell("after a fresh touch networknovelty speaks for the person: %+.2f nats; score %d, coverage %.0f %%", t.Nats, trust.Score, 100*trust.Coverage)
 		}
 	}
 	return nil
+}
+
+// greeted waits until the portal greets the person by name.
+func (w *world) greeted() error {
+	return w.browser.WaitFor(20*time.Second, "location.href.startsWith('"+portalURL+"/') && document.body.innerText.includes('王小明')")
 }
 
 // touchKey starts the key's part of the sign-in page, if the page waits for it.

@@ -26,7 +26,7 @@ func story(ctx context.Context, n *narrator, w *world) error {
 		{"The laptop attests: identity, boot, firewall", w.attest},
 		{"The person registers a security key", w.register},
 		{"The portal opens: key, laptop, situation", w.signIn},
-		{"A second sign-in: no second touch, and a network that is known", w.signInAgain},
+		{"More sign-ins: one without a touch, one with; the network is known", w.signInAgain},
 		{"The firewall goes off: the next request is denied", w.firewallOff},
 		{"The firewall is back: the portal opens again", w.firewallOn},
 		{"The plugin is killed: its verdict is missed at once", w.killPlugin},
