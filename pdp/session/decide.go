@@ -77,7 +77,6 @@ func (m *Manager) compute(s *session, at *place, action wire.Action) (g *grant) 
 	token, expires := m.mint(ctx, s, &facts, &d)
 	if err := m.record(ctx, s, at, &facts, &d); err != nil {
 		m.log.Error("decision not recorded", "session", s.id, "error", err)
-		m.closeAudit()
 		m.refuse(g, m.why.auditClosed)
 		return g
 	}
@@ -151,8 +150,7 @@ func (m *Manager) record(ctx context.Context, s *session, at *place, facts *wire
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	_, err = m.recorder.Append(ctx, s.audit(wire.AuditDecision, d.At, d.ID, detail))
-	return err
+	return m.note(ctx, s.audit(wire.AuditDecision, d.At, d.ID, detail))
 }
 
 func (s *session) audit(kind wire.AuditKind, at time.Time, decision string, detail []byte) wire.AuditRecord {
