@@ -24,6 +24,7 @@ const (
 	KeySignInSpent   = "ZT-KEY-021"
 	KeyNoHandle      = "ZT-KEY-022"
 	KeyForeignPage   = "ZT-KEY-023"
+	KeyOtherNetwork  = "ZT-KEY-024"
 
 	// Registration and attestation.
 	KeyLinkInvalid          = "ZT-KEY-030"

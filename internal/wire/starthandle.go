@@ -2,6 +2,8 @@ package wire
 
 import (
 	"errors"
+	"net/url"
+	"path"
 	"strings"
 	"time"
 )
@@ -49,24 +51,36 @@ const MaxReturnPath = 8 << 10
 // ErrReturnPath is returned for a return path that could lead off its own host.
 var ErrReturnPath = errors.New("wire: not a path on this host")
 
-// CheckReturnPath reports ErrReturnPath unless path is an origin-form request
+// CheckReturnPath reports ErrReturnPath unless target is an origin-form request
 // target (RFC 9112, 3.2.1) that every browser resolves on the same host: one
 // leading slash, no empty segment, no backslash, and only printable ASCII,
 // because browsers drop tabs and line ends before they look for "//". The PDP's
-// own addresses under /.menshen/ are refused: returning there would go round in
-// circles.
-func CheckReturnPath(path string) error {
-	if len(path) > MaxReturnPath || !strings.HasPrefix(path, "/") {
+// own addresses under /.menshen/ are refused, however they are spelled: returning
+// there would go round in circles. So are dot segments and broken escapes, which
+// programs resolve differently.
+func CheckReturnPath(target string) error {
+	if len(target) > MaxReturnPath || !strings.HasPrefix(target, "/") {
 		return ErrReturnPath
 	}
-	for i := range len(path) {
-		if c := path[i]; c <= ' ' || c > '~' || c == '\\' || c == '#' {
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c > '~' || c == '\\' || c == '#' {
 			return ErrReturnPath
 		}
 	}
-	before, _, _ := strings.Cut(path, "?")
-	if strings.Contains(before, "//") || before == "/.menshen" || strings.HasPrefix(before, "/.menshen/") {
+	before, _, _ := strings.Cut(target, "?")
+	decoded, err := url.PathUnescape(before)
+	if err != nil || strings.Contains(before, "//") || leadsToMenshen(decoded) {
 		return ErrReturnPath
 	}
+	for segment := range strings.SplitSeq(decoded, "/") {
+		if segment == "." || segment == ".." {
+			return ErrReturnPath
+		}
+	}
 	return nil
+}
+
+// leadsToMenshen takes slashes together, as proxies do with those they decoded.
+func leadsToMenshen(decoded string) bool {
+	return strings.HasPrefix(path.Clean(decoded)+"/", "/.menshen/")
 }

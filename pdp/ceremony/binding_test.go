@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -159,12 +160,12 @@ func TestNetworksOfBrowserAndLaptop(t *testing.T) {
 		"same":             {"192.0.2.10:1", "192.0.2.0/24", true},
 		"elsewhere":        {"198.51.100.7:1", "192.0.2.0/24", false},
 		"agent unknown":    {"192.0.2.10:1", "", false},
-		"browser unknown":  {"pipe", "", false},
 		"IPv6 /56":         {"[2001:db8:0:1a::1]:1", "2001:db8::/56", true},
 		"IPv6 another /56": {"[2001:db8:0:10a::1]:1", "2001:db8::/56", false},
 	} {
-		b, handle := h.browser(), h.handle(nil)
+		b := h.browser()
 		b.address = tt.browser
+		handle := h.handle(func(s *wire.StartHandle) { s.Network = netOf(tt.browser) })
 		s := b.touch(handle, key)
 		said := confirmation32(s.DeviceNonce)
 		if err := h.Confirm(t.Context(), laptop, said, tt.agent); err != nil {
@@ -173,6 +174,56 @@ func TestNetworksOfBrowserAndLaptop(t *testing.T) {
 		login, err := h.Redeem(t.Context(), b.finish(handle, encode(said.ReturnCode)), preHash(), h.portal.ID)
 		if err != nil || login.Binding.SameNetwork != tt.same {
 			t.Errorf("%s: %+v, %v", name, login.Binding, err)
+		}
+	}
+}
+
+// netOf is the network of a browser's address.
+func netOf(address string) string { return browserNetwork(&http.Request{RemoteAddr: address}) }
+
+func TestASignInStaysOnItsNetwork(t *testing.T) {
+	h := newHouse(t)
+	key := h.keyOf(h.person)
+	for name, tt := range map[string]struct{ portal, address string }{
+		"elsewhere":       {"192.0.2.0/24", "198.51.100.7:1"},
+		"another family":  {"192.0.2.0/24", "[2001:db8::1]:1"},
+		"portal unknown":  {"", "192.0.2.10:1"},
+		"browser unknown": {"192.0.2.0/24", "pipe"},
+		"both unknown":    {"", "pipe"},
+	} {
+		b, handle := h.browser(), h.handle(func(s *wire.StartHandle) { s.Network = tt.portal })
+		s := b.touch(handle, key)
+		b.address = tt.address
+		request := deviceRequest{Handle: handle, ReturnCode: h.confirm(s.DeviceNonce)}
+		if status, code := b.post("/ceremony/sign-in/device", request, nil); status != http.StatusForbidden || code != reason.KeyOtherNetwork {
+			t.Errorf("%s: %d %s", name, status, code)
+		}
+	}
+	if got := h.recorder.outcomes(t); got[len(got)-1] != "sign-in refused "+reason.KeyOtherNetwork {
+		t.Errorf("recorded %q", got)
+	}
+}
+
+func TestRefusedConfirmationsAreRecordedAtAPace(t *testing.T) {
+	h := newHouse(t)
+	wrong := func(b *browser, handle string) (records int) {
+		before := len(h.recorder.records)
+		for range 3 * refusalBurst {
+			if _, code := b.post("/ceremony/sign-in/device", deviceRequest{Handle: handle}, nil); code != reason.KeyDeviceNotConfirmed {
+				t.Fatal(code)
+			}
+		}
+		return len(h.recorder.records) - before
+	}
+	for _, person := range []wire.Person{h.person, h.newPerson("chen.ml")} {
+		b, handle := h.browser(), h.handle(nil)
+		b.touch(handle, h.keyOf(person))
+		if n := wrong(b, handle); n != refusalBurst {
+			t.Errorf("%s wrote %d records", person.Account, n)
+		}
+		h.pass(time.Minute)
+		if n := wrong(b, handle); n != 1 {
+			t.Errorf("%s wrote %d records after a minute", person.Account, n)
 		}
 	}
 }
@@ -214,15 +265,27 @@ func TestLoginCodes(t *testing.T) {
 	code := newCode()
 	refused("no code", "", preHash(), h.portal.ID)
 	refused("another code", encode(make([]byte, 32)), preHash(), h.portal.ID)
-	refused("another browser", code, [32]byte{}, h.portal.ID)
-	refused("another portal", code, preHash(), "por-00000000000000000000000000")
-	// None of these burned it.
+	// Neither burned this one.
 	if _, err := h.Redeem(t.Context(), code, preHash(), h.portal.ID); err != nil {
 		t.Fatal(err)
 	}
 	refused("spent", code, preHash(), h.portal.ID)
 	h.restart()
 	refused("spent, after a restart", code, preHash(), h.portal.ID)
+
+	carried := newCode()
+	refused("another browser", carried, [32]byte{}, h.portal.ID)
+	refused("refused in another browser before", carried, preHash(), h.portal.ID)
+	carried = newCode()
+	refused("another portal", carried, preHash(), "por-00000000000000000000000000")
+	refused("refused at another portal before", carried, preHash(), h.portal.ID)
+
+	signedOut := newCode()
+	if _, err := h.directory.SignOut(t.Context(), h.person.ID); err != nil {
+		t.Fatal(err)
+	}
+	refused("signed out meanwhile", signedOut, preHash(), h.portal.ID)
+	h.pass(time.Second)
 
 	late := newCode()
 	h.pass(loginCodeLife)

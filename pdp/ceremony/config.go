@@ -12,6 +12,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/menshen-zt/menshen/internal/pace"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
@@ -61,6 +62,10 @@ const (
 // answered 429, so that a flood cannot starve the rest of the PDP.
 const maxConcurrent = 64
 
+// refusalBurst is how many refused confirmations of one person are put on
+// record at once; then one every minute.
+const refusalBurst = 10
+
 // Ceremony answers the sign-in and registration pages. It is safe for
 // concurrent use.
 type Ceremony struct {
@@ -79,6 +84,7 @@ type Ceremony struct {
 	models    *models
 	slots     chan struct{}
 	strangers *tally
+	refusals  *pace.Pace // on record, by person
 }
 
 // New returns a Ceremony, or an error for a configuration that could not be
@@ -99,6 +105,7 @@ func New(config Config) (*Ceremony, error) {
 		origin: config.Origin, agentPort: config.AgentPort, store: config.Store, sealer: config.Sealer,
 		recorder: config.Recorder, directory: config.Directory, clock: config.Clock, random: config.Random,
 		logger: config.Logger, models: known, slots: make(chan struct{}, maxConcurrent), strangers: new(tally),
+		refusals: pace.New(refusalBurst, time.Minute),
 	}
 	if c.agentPort == 0 {
 		c.agentPort = wire.DefaultLoopbackPort

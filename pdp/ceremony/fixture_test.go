@@ -155,6 +155,19 @@ func (h *house) newPerson(account string) wire.Person {
 
 func (h *house) pass(d time.Duration) { h.now = h.now.Add(d) }
 
+// connection is a recorder with the read deadline that a server's writer has.
+type connection struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func newConnection() *connection { return &connection{ResponseRecorder: httptest.NewRecorder()} }
+
+func (c *connection) SetReadDeadline(t time.Time) error {
+	c.deadline = t
+	return nil
+}
+
 // browser keeps cookies and asks the ceremony as the PDP's own page would.
 type browser struct {
 	h       *house
@@ -188,7 +201,7 @@ func (b *browser) post(path string, v, answer any) (int, string) {
 	for _, name := range slices.Sorted(maps.Keys(b.cookies)) {
 		r.AddCookie(&http.Cookie{Name: name, Value: b.cookies[name]})
 	}
-	w := httptest.NewRecorder()
+	w := newConnection()
 	b.h.Handler().ServeHTTP(w, r)
 	result := w.Result()
 	for _, c := range result.Cookies() {

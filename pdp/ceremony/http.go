@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -25,6 +26,9 @@ const (
 	limitSmall      = 1 << 10
 )
 
+// bodyTime is how long a request's body may take to arrive.
+const bodyTime = 5 * time.Second
+
 // Handler answers everything under /ceremony/:
 //
 //	POST /ceremony/sign-in/start    {handle} → {key_needed, options, device_nonce, agent_port, …}
@@ -38,12 +42,12 @@ const (
 func (c *Ceremony) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, step := range map[string]http.HandlerFunc{
-		"/ceremony/sign-in/start":   c.startSignIn,
-		"/ceremony/sign-in/key":     c.proveKey,
-		"/ceremony/sign-in/device":  c.proveDevice,
-		"/ceremony/sign-out":        c.signOut,
-		"/ceremony/register/start":  c.startRegistration,
-		"/ceremony/register/finish": c.finishRegistration,
+		"/ceremony/sign-in/start":   read(c, limitHandle, c.startSignIn),
+		"/ceremony/sign-in/key":     read(c, limitCredential, c.proveKey),
+		"/ceremony/sign-in/device":  read(c, limitHandle, c.proveDevice),
+		"/ceremony/sign-out":        read(c, limitSmall, c.signOut),
+		"/ceremony/register/start":  read(c, limitSmall, c.startRegistration),
+		"/ceremony/register/finish": read(c, limitCredential, c.finishRegistration),
 	} {
 		mux.Handle(path, c.guard(step))
 	}
@@ -67,14 +71,36 @@ func (c *Ceremony) guard(step http.HandlerFunc) http.Handler {
 			c.answerRefusal(w, r, "guard", refuse(reason.KeyForeignPage, nil))
 			return
 		}
+		step(w, r)
+	})
+}
+
+// read reads a step's whole request and only then takes a slot for it: slow
+// senders wait at their own cost, and not for long.
+func read[T any](c *Ceremony, limit int64, step func(http.ResponseWriter, *http.Request, T)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
+			c.answerRefusal(w, r, "read", fmt.Errorf("ceremony: %w", err))
+			return
+		}
+		var request T
+		if !problem.ReadJSON(w, r, limit, &request) {
+			return
+		}
+		// Left standing, it would end the step's context.
+		if err := control.SetReadDeadline(time.Time{}); err != nil {
+			c.answerRefusal(w, r, "read", fmt.Errorf("ceremony: %w", err))
+			return
+		}
 		select {
 		case c.slots <- struct{}{}:
 			defer func() { <-c.slots }()
-			step(w, r)
+			step(w, r, request)
 		default:
 			problem.Write(w, r, http.StatusTooManyRequests, reason.New(reason.TooMany))
 		}
-	})
+	}
 }
 
 func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {

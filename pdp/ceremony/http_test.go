@@ -1,10 +1,14 @@
 package ceremony
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 )
@@ -130,6 +134,72 @@ func TestAFloodIsTurnedAway(t *testing.T) {
 	}
 	<-h.slots
 	h.browser().start(h.handle(nil))
+}
+
+// Requests that never end hold no place: the next person signs in.
+func TestSlowSendersHoldNoPlace(t *testing.T) {
+	h := newHouse(t)
+	served := httptest.NewServer(h.Handler())
+	defer served.Close()
+	address := strings.TrimPrefix(served.URL, "http://")
+	for range maxConcurrent {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		// Expect has the server say when it begins to read.
+		head := "POST /ceremony/sign-out HTTP/1.1\r\nHost: pdp.test\r\nOrigin: " + testOrigin +
+			"\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+		if _, err := io.WriteString(c, head); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+			t.Fatal(line, err)
+		}
+	}
+	h.browser().start(h.handle(nil))
+}
+
+// body tells at each read the deadline that stands.
+type body struct {
+	io.Reader
+	seen func()
+}
+
+func (b body) Read(p []byte) (int, error) {
+	b.seen()
+	return b.Reader.Read(p)
+}
+
+func TestABodyHasADeadline(t *testing.T) {
+	h := newHouse(t)
+	for _, path := range steps {
+		w, reads := newConnection(), 0
+		r := httptest.NewRequest(http.MethodPost, testOrigin+path, body{strings.NewReader("{}"), func() {
+			reads++
+			if left := time.Until(w.deadline); left <= 0 || left > bodyTime {
+				t.Errorf("%s: %s left", path, left)
+			}
+		}})
+		r.Header.Set("Origin", testOrigin)
+		r.Header.Set("Content-Type", "application/json")
+		h.Handler().ServeHTTP(w, r)
+		if reads == 0 || !w.deadline.IsZero() {
+			t.Errorf("%s: %d reads; the deadline %s is left", path, reads, w.deadline)
+		}
+	}
+}
+
+func TestAConnectionWithoutDeadlinesIsRefused(t *testing.T) {
+	h := newHouse(t)
+	r := httptest.NewRequest(http.MethodPost, testOrigin+"/ceremony/sign-out", strings.NewReader("{}"))
+	r.Header.Set("Origin", testOrigin)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	if h.Handler().ServeHTTP(w, r); w.Code != http.StatusInternalServerError {
+		t.Error(w.Code)
+	}
 }
 
 func FuzzAssertion(f *testing.F) {

@@ -37,11 +37,7 @@ type keyAnswer struct {
 	Person string `json:"person"`
 }
 
-func (c *Ceremony) proveKey(w http.ResponseWriter, r *http.Request) {
-	var request keyRequest
-	if !problem.ReadJSON(w, r, limitCredential, &request) {
-		return
-	}
+func (c *Ceremony) proveKey(w http.ResponseWriter, r *http.Request, request keyRequest) {
 	person, session, err := c.finishKey(r, request)
 	if err != nil {
 		c.answerRefusal(w, r, "key", err)

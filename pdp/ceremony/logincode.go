@@ -33,34 +33,35 @@ func (c *Ceremony) issueCode(ctx context.Context, login wire.Login, preCookieHas
 // browser that it began in. Every refusal wraps wire.ErrLoginRefused; other
 // errors are the store's.
 //
-// A wrong cookie or portal does not burn the code: whoever sees somebody's
-// callback address (it is in a URL) could otherwise spoil that sign-in, and
-// gains nothing by trying, because the cookie has 256 bits. Of two right
-// redemptions one succeeds.
+// The code is burned before it is looked at: what one browser was refused must
+// not be carried into another, on another laptop, that began the sign-in.
 func (c *Ceremony) Redeem(ctx context.Context, code string, preCookieHash [sha256.Size]byte, portalID string) (wire.Login, error) {
 	digest, ok := readSecret(code)
 	if !ok {
 		return wire.Login{}, fmt.Errorf("ceremony: malformed code: %w", wire.ErrLoginRefused)
 	}
-	record, err := get[loginCode](ctx, c.store, secretKey(kindLoginCode, digest))
+	record, err := take[loginCode](ctx, c.store, secretKey(kindLoginCode, digest))
 	if errors.Is(err, store.ErrNotFound) {
-		return wire.Login{}, fmt.Errorf("ceremony: unknown code: %w", wire.ErrLoginRefused)
+		return wire.Login{}, fmt.Errorf("ceremony: unknown or spent code: %w", wire.ErrLoginRefused)
 	}
 	if err != nil {
 		return wire.Login{}, fmt.Errorf("ceremony: %w", err)
 	}
+	login := record.value.Login
 	switch {
 	case !c.clock().Before(record.expires):
 		return wire.Login{}, fmt.Errorf("ceremony: expired code: %w", wire.ErrLoginRefused)
 	case subtle.ConstantTimeCompare(record.value.PreCookieHash, preCookieHash[:]) != 1:
 		return wire.Login{}, fmt.Errorf("ceremony: another browser's code: %w", wire.ErrLoginRefused)
-	case record.value.Login.Portal != portalID:
+	case login.Portal != portalID:
 		return wire.Login{}, fmt.Errorf("ceremony: another portal's code: %w", wire.ErrLoginRefused)
 	}
-	if err := record.remove(ctx, c.store); errors.Is(err, store.ErrConflict) {
-		return wire.Login{}, fmt.Errorf("ceremony: spent code: %w", wire.ErrLoginRefused)
-	} else if err != nil {
+	person, err := c.directory.Person(ctx, login.SignIn.PersonID)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && !person.SignInStands(login.SignIn.At)) {
+		return wire.Login{}, fmt.Errorf("ceremony: signed out meanwhile: %w", wire.ErrLoginRefused)
+	}
+	if err != nil {
 		return wire.Login{}, fmt.Errorf("ceremony: %w", err)
 	}
-	return record.value.Login, nil
+	return login, nil
 }

@@ -65,6 +65,19 @@ func get[T any](ctx context.Context, s store.Store, key string) (kept[T], error)
 	if err != nil {
 		return kept[T]{}, err
 	}
+	return open[T](key, record)
+}
+
+// take returns a record and deletes it, whatever becomes of it then.
+func take[T any](ctx context.Context, s store.Store, key string) (kept[T], error) {
+	record, err := s.Take(ctx, key)
+	if err != nil {
+		return kept[T]{}, err
+	}
+	return open[T](key, record)
+}
+
+func open[T any](key string, record store.Record) (kept[T], error) {
 	var e envelope[T]
 	if err := json.Unmarshal(record.Value, &e); err != nil {
 		return kept[T]{}, fmt.Errorf("ceremony: reading a record: %w", err)

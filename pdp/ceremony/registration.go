@@ -103,11 +103,7 @@ type registerStartAnswer struct {
 	Keys    int                                          `json:"keys"`
 }
 
-func (c *Ceremony) startRegistration(w http.ResponseWriter, r *http.Request) {
-	var request registerStartRequest
-	if !problem.ReadJSON(w, r, limitSmall, &request) {
-		return
-	}
+func (c *Ceremony) startRegistration(w http.ResponseWriter, r *http.Request, request registerStartRequest) {
 	answer, sealed, err := c.offerRegistration(r.Context(), request.Secret)
 	if err != nil {
 		c.answerRefusal(w, r, "register-start", err)
@@ -183,11 +179,7 @@ type registerFinishAnswer struct {
 	Next string `json:"next,omitempty"`
 }
 
-func (c *Ceremony) finishRegistration(w http.ResponseWriter, r *http.Request) {
-	var request registerFinishRequest
-	if !problem.ReadJSON(w, r, limitCredential, &request) {
-		return
-	}
+func (c *Ceremony) finishRegistration(w http.ResponseWriter, r *http.Request, request registerFinishRequest) {
 	answer, err := c.register(r, request)
 	if err != nil {
 		c.answerRefusal(w, r, "register-finish", err)
@@ -227,7 +219,8 @@ func (c *Ceremony) register(r *http.Request, request registerFinishRequest) (reg
 }
 
 // addKey spends the link and keeps the key. The link is given back where the
-// key could not be kept, so that a full disk costs nobody a link.
+// key was not kept, so that a full disk costs nobody a link. Where it may have
+// been kept all the same, the link would register a second key.
 func (c *Ceremony) addKey(ctx context.Context, record kept[link], person wire.Person, key wire.SecurityKey) (registerFinishAnswer, error) {
 	if _, err := c.directory.KeyByCredential(ctx, key.CredentialID); err == nil {
 		return registerFinishAnswer{}, refuseWith(http.StatusConflict, reason.KeyAlreadyRegistered, nil)
@@ -240,6 +233,9 @@ func (c *Ceremony) addKey(ctx context.Context, record kept[link], person wire.Pe
 		return registerFinishAnswer{}, err
 	}
 	added, err := c.keepKey(ctx, person, key)
+	if errors.Is(err, store.ErrIndeterminate) {
+		return registerFinishAnswer{}, err
+	}
 	if err != nil {
 		if back := putNew(ctx, c.store, record.key, record.expires, record.value); back != nil {
 			c.logger.ErrorContext(ctx, "a registration link was lost", "person", person.ID, "error", back.Error())

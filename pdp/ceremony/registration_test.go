@@ -1,7 +1,9 @@
 package ceremony
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +13,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/store"
 )
 
 func TestRegistrationOfAHardwareKey(t *testing.T) {
@@ -271,6 +275,28 @@ func TestNothingIsRegisteredThatIsNotRecorded(t *testing.T) {
 	}
 	if h.count(kindLink) != 1 {
 		t.Error("the link is lost")
+	}
+}
+
+// vague is a directory that keeps a key and does not know that it did.
+type vague struct{ Directory }
+
+func (v vague) AddKey(ctx context.Context, key wire.SecurityKey) (wire.SecurityKey, error) {
+	if _, err := v.Directory.AddKey(ctx, key); err != nil {
+		return wire.SecurityKey{}, err
+	}
+	return wire.SecurityKey{}, fmt.Errorf("x: %w", store.ErrIndeterminate)
+}
+
+func TestALinkIsNotGivenBackWhereTheKeyMayBeKept(t *testing.T) {
+	h := newHouse(t)
+	h.Ceremony.directory = vague{h.directory}
+	_, status, code := h.registerKey(h.person, h.maker.newKey(t), nil)
+	if status != http.StatusServiceUnavailable || code != reason.Unavailable {
+		t.Errorf("%d %s", status, code)
+	}
+	if h.count(kindLink) != 0 {
+		t.Error("the link would register a second key")
 	}
 }
 

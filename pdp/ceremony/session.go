@@ -35,7 +35,7 @@ func sessionCookie(r *http.Request) string {
 
 // findSession returns the live session of a cookie. It ends 12 hours after the
 // key was touched and 15 minutes after its last use (requirements 15), and at
-// once when the person is disabled or the key revoked.
+// once when the person is disabled or signed out, or the key revoked.
 func (c *Ceremony) findSession(ctx context.Context, text string, now time.Time) (liveSession, error) {
 	digest, ok := readSecret(text)
 	if !ok {
@@ -52,7 +52,7 @@ func (c *Ceremony) findSession(ctx context.Context, text string, now time.Time) 
 		return liveSession{}, errNoSession
 	}
 	person, err := c.directory.Person(ctx, record.value.SignIn.PersonID)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && person.Disabled) {
+	if errors.Is(err, store.ErrNotFound) || (err == nil && (person.Disabled || !person.SignInStands(record.value.SignIn.At))) {
 		return liveSession{}, errNoSession
 	}
 	if err != nil {
@@ -124,11 +124,7 @@ func (c *Ceremony) endSession(ctx context.Context, text string) error {
 	return err
 }
 
-func (c *Ceremony) signOut(w http.ResponseWriter, r *http.Request) {
-	var request struct{}
-	if !problem.ReadJSON(w, r, limitSmall, &request) {
-		return
-	}
+func (c *Ceremony) signOut(w http.ResponseWriter, r *http.Request, _ struct{}) {
 	if err := c.endSession(r.Context(), sessionCookie(r)); err != nil {
 		c.answerRefusal(w, r, "sign-out", err)
 		return

@@ -103,6 +103,24 @@ func TestTheSessionFollowsPersonAndKey(t *testing.T) {
 			t.Error("a disabled person's session counts")
 		}
 	})
+	t.Run("person signed out", func(t *testing.T) {
+		h, b, key := signedIn(t)
+		handle := h.handle(nil)
+		s := b.start(handle)
+		if _, err := h.directory.SignOut(t.Context(), h.person.ID); err != nil {
+			t.Fatal(err)
+		}
+		if status, code := b.post("/ceremony/sign-in/device", deviceRequest{Handle: handle, ReturnCode: h.confirm(s.DeviceNonce)}, nil); code != reason.KeyTouchNeeded {
+			t.Errorf("%d %s", status, code)
+		}
+		if !b.start(h.handle(nil)).KeyNeeded {
+			t.Error("a session from before the sign-out counts")
+		}
+		h.pass(time.Second)
+		handle = h.handle(nil)
+		s = b.touch(handle, key)
+		b.finish(handle, h.confirm(s.DeviceNonce))
+	})
 	t.Run("key revoked", func(t *testing.T) {
 		h, b, key := signedIn(t)
 		kept, err := h.directory.KeyByCredential(t.Context(), key.credentialID)

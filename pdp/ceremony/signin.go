@@ -49,11 +49,7 @@ type startAnswer struct {
 	ExpiresIn   int                                         `json:"expires_in_seconds"`
 }
 
-func (c *Ceremony) startSignIn(w http.ResponseWriter, r *http.Request) {
-	var request startRequest
-	if !problem.ReadJSON(w, r, limitHandle, &request) {
-		return
-	}
+func (c *Ceremony) startSignIn(w http.ResponseWriter, r *http.Request, request startRequest) {
 	answer, sealed, err := c.start(r.Context(), request.Handle, sessionCookie(r), browserNetwork(r))
 	if err != nil {
 		c.answerRefusal(w, r, "start", err)
@@ -146,11 +142,7 @@ type deviceAnswer struct {
 	Redirect string `json:"redirect"`
 }
 
-func (c *Ceremony) proveDevice(w http.ResponseWriter, r *http.Request) {
-	var request deviceRequest
-	if !problem.ReadJSON(w, r, limitHandle, &request) {
-		return
-	}
+func (c *Ceremony) proveDevice(w http.ResponseWriter, r *http.Request, request deviceRequest) {
 	redirect, err := c.finishSignIn(r, request)
 	if err != nil {
 		c.answerRefusal(w, r, "device", err)
@@ -193,9 +185,12 @@ func (c *Ceremony) finishSignIn(r *http.Request, request deviceRequest) (string,
 	if err != nil {
 		return "", err
 	}
-	binding, err := c.takeConfirmation(ctx, state, request.ReturnCode, now)
+	binding, err := c.bind(r, handle, state, request.ReturnCode, now)
 	if err != nil {
-		c.recordRefusal(ctx, session.person, portal.ID, session.value.SignIn, err)
+		// Anybody who is signed in could fill the log with these.
+		if c.refusals.Permit(session.person.ID, now) {
+			c.recordRefusal(ctx, session.person, portal.ID, session.value.SignIn, err)
+		}
 		return "", err
 	}
 	login := wire.Login{SignIn: session.value.SignIn, Binding: binding, Portal: portal.ID, ReturnPath: handle.ReturnPath, Network: handle.Network}
@@ -210,6 +205,17 @@ func (c *Ceremony) finishSignIn(r *http.Request, request deviceRequest) (string,
 		return "", err
 	}
 	return portal.Origin + "/.menshen/callback?code=" + code, nil
+}
+
+// bind takes the laptop's confirmation for a browser that is where the portal's
+// proxy saw it: a start handle that was carried elsewhere finishes nothing.
+// Portals and the PDP must therefore see a browser at the same address; where
+// NAT stands before one of them alone, nobody can sign in.
+func (c *Ceremony) bind(r *http.Request, handle wire.StartHandle, state signIn, returnCode string, now time.Time) (wire.DeviceBinding, error) {
+	if !wire.SameNetwork(handle.Network, browserNetwork(r)) {
+		return wire.DeviceBinding{}, refuse(reason.KeyOtherNetwork, nil)
+	}
+	return c.takeConfirmation(r.Context(), state, returnCode, now)
 }
 
 // Describe returns the portal that a start handle leads to, for the page.

@@ -46,7 +46,8 @@ type gate struct {
 	bodies  []string
 }
 
-func newGate(t *testing.T) *gate {
+// newGate starts a gate, with what a site has of its own in the server block.
+func newGate(t *testing.T, own ...string) *gate {
 	t.Helper()
 	g := &gate{world: newWorld(t)}
 	application := httptest.NewServer(http.HandlerFunc(g.application))
@@ -65,14 +66,14 @@ func newGate(t *testing.T) *gate {
 	write(t, filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 	g.address = freePort(t)
 	g.log = filepath.Join(dir, "error.log")
-	g.configure(dir, strings.TrimPrefix(application.URL, "http://"))
+	g.configure(dir, strings.TrimPrefix(application.URL, "http://"), own)
 	g.run(dir)
 	return g
 }
 
 // configure copies the shipped files, with this test's addresses. Each value
 // that is replaced must stand there: what is tested is what ships.
-func (g *gate) configure(dir, application string) {
+func (g *gate) configure(dir, application string, own []string) {
 	g.t.Helper()
 	replaced := map[string]string{
 		"/etc/menshen/nginx/":     filepath.Join(dir, "nginx") + "/",
@@ -84,6 +85,7 @@ func (g *gate) configure(dir, application string) {
 		"server 127.0.0.1:8445;":  "server " + g.pdp.Listener.Addr().String() + ";",
 		"listen 443 ssl":          "listen " + g.address + " ssl",
 		"listen 80;":              "listen " + freePort(g.t) + ";",
+		"        location / {":    strings.Join(own, "\n") + "        location / {",
 		"REPLACE-WITH-THE-SECRET-THAT-MENSHENCTL-PRINTED": secret,
 	}
 	seen := map[string]bool{}
@@ -235,6 +237,34 @@ func TestNginxSignInAndIdentity(t *testing.T) {
 	}
 }
 
+// A site's own locations do not take over the sign-in's, and its log holds no
+// login code, which is in the callback's address.
+func TestNginxKeepsTheSignInsAddresses(t *testing.T) {
+	g := newGate(t, `location ~ ^/(\.menshen|x)/ { proxy_pass http://portal_application; }`)
+	if got := g.send("GET", "/x/", ""); body(t, got) != "application /x/" || len(g.reached()) != 1 {
+		t.Fatal("the site's location is not in use:", got.Status)
+	}
+	cookie, _ := g.signedIn("/report")
+	if got := g.send("GET", "/.menshen/auth", ""); got.StatusCode != http.StatusNotFound {
+		t.Error(got.Status)
+	}
+	if got := g.send("GET", "/logged", "", "Cookie", cookie); got.StatusCode != http.StatusOK || len(g.reached()) != 1 {
+		t.Error("a sign-in's address reached the application:", got.Status)
+	}
+	var logged string // in order, and after the answer
+	for range 200 {
+		raw, err := os.ReadFile(filepath.Join(filepath.Dir(g.log), "access.log"))
+		check(t, err)
+		if logged = string(raw); strings.Contains(logged, "/logged") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !strings.Contains(logged, "/logged") || strings.Contains(logged, "code=") {
+		t.Errorf("logged: %s", logged)
+	}
+}
+
 // HTTP/2 sends each cookie in a field of its own (RFC 9113, 8.2.3).
 func TestNginxHTTP2(t *testing.T) {
 	g := newGate(t)
@@ -331,7 +361,7 @@ func TestNginxReturnsToTheVeryAddress(t *testing.T) {
 	g := newGate(t)
 	long := "/search?q=" + strings.Repeat("a%20b%2Fc&d=1;", 560)
 	for _, target := range []string{
-		"/a%2Fb", "/a%252Fb", "/a%5Cb?c=%5C", "/%E4%BA%BA%E4%BA%8B?%E5%B9%B4=1", "/a?b=//c", "/a?x=%0d%0aSet-Cookie:%20y=1", "/a?b=c%23d", "/a;b=c/d?e", "/x/%2e%2e/a", "/a/./b/../c", "/?", "/a?rd=%2Fb&h=1",
+		"/a%2Fb", "/a%252Fb", "/a%5Cb?c=%5C", "/%E4%BA%BA%E4%BA%8B?%E5%B9%B4=1", "/a?b=//c", "/a?x=%0d%0aSet-Cookie:%20y=1", "/a?b=c%23d", "/a;b=c/d?e", "/?", "/a?rd=%2Fb&h=1",
 		long,
 	} {
 		if _, back := g.signedIn(target); back != target {
@@ -341,7 +371,7 @@ func TestNginxReturnsToTheVeryAddress(t *testing.T) {
 	if len(long) < 7800 {
 		t.Fatal("not a long address:", len(long))
 	}
-	for _, target := range []string{"//evil.example/", "/a//b", "/" + strings.Repeat("x", wire.MaxReturnPath)} {
+	for _, target := range []string{"//evil.example/", "/a//b", "/x/%2e%2e/a", "/a/./b/../c", "/" + strings.Repeat("x", wire.MaxReturnPath)} {
 		if _, back := g.signedIn(target); back != "/" {
 			t.Errorf("%.60q leads back to %.60q", target, back)
 		}

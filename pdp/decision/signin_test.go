@@ -75,7 +75,7 @@ func TestStart(t *testing.T) {
 	w := newWorld(t)
 	for rd, want := range map[string]string{
 		"/a?b=c&d=%2F": "/a?b=c&d=%2F", "": "/", "https://evil.example/": "/", "//evil.example": "/", "/\\evil.example": "/",
-		"/a//b": "/", "/.menshen/start": "/", "javascript:alert(1)": "/", "/\tevil": "/", "/a#b": "/", "/%2e%2e/x": "/%2e%2e/x",
+		"/a//b": "/", "/.menshen/start": "/", "javascript:alert(1)": "/", "/\tevil": "/", "/a#b": "/", "/%2e%2e/x": "/",
 	} {
 		got := w.ask(asked{path: "/.menshen/start?rd=" + url.QueryEscape(rd), header: navigate})
 		if _, handle := w.signIn(got.Header.Get("Location")); handle.ReturnPath != want {
