@@ -56,7 +56,7 @@ cd "$top"
 scripts/tools nfpm
 export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) VERSION=$(git describe --tags --always) ARCHS=amd64
 mkdir -p "$one" "$two"
-git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$one"
+git ls-files -co --exclude-standard -z -- ':!.tools' | xargs -0 cp --parents -t "$one"
 cp -a "$one/." "$two"
 for folder in "$one" "$two"; do
 	ln -s "$top/.tools" "$folder/.tools"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -26,15 +27,33 @@ type testRun struct {
 	output []string
 }
 
-// reason is the last thing that the test said of itself.
+// complaint is what t.Error, t.Fatal and t.Skip print: a place and a text.
+var complaint = regexp.MustCompile(`^\S+\.go:\d+: `)
+
+// maxReason bounds what the summary repeats of a test.
+const maxReason = 300
+
+// reason is the first complaint of the test or, where there is none, the last
+// thing that it said.
 func (t *testRun) reason() string {
-	for i := len(t.output) - 1; i >= 0; i-- {
-		line := strings.TrimSpace(t.output[i])
-		if line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
-			return line
+	reason := "no reason given"
+	for _, text := range t.output {
+		line := strings.TrimSpace(text)
+		switch {
+		case complaint.MatchString(line):
+			return shorten(line)
+		case line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "==="):
+			reason = line
 		}
 	}
-	return "no reason given"
+	return shorten(reason)
+}
+
+func shorten(text string) string {
+	if runes := []rune(text); len(runes) > maxReason {
+		return string(runes[:maxReason]) + " …"
+	}
+	return text
 }
 
 // packageRun is one package while its tests run.
