@@ -74,9 +74,9 @@ func TestNamesFailures(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	for want, output := range map[string][]string{
-		"no reason given":                    {"=== RUN   TestA\n", "--- FAIL: TestA (0.00s)\n"},
-		"a_test.go:3: first":                 {"said before\n", "    a_test.go:3: first\n", "        and more\n", "    a_test.go:4: second\n"},
-		"the last word":                      {"one\n", "the last word\n", "--- FAIL: TestA (0.00s)\n"},
+		"no reason given":                     {"=== RUN   TestA\n", "--- FAIL: TestA (0.00s)\n"},
+		"a_test.go:3: first":                  {"said before\n", "    a_test.go:3: first\n", "        and more\n", "    a_test.go:4: second\n"},
+		"the last word":                       {"one\n", "the last word\n", "--- FAIL: TestA (0.00s)\n"},
 		strings.Repeat("長", maxReason) + " …": {strings.Repeat("長", maxReason+1)},
 	} {
 		if got := (&testRun{output: output}).reason(); got != want {
