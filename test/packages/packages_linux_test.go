@@ -102,89 +102,129 @@ func TestTheSameSourceGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-// sandbox runs a script beside the packages in a throw-away copy of this
-// machine, and returns what it printed.
+// sandbox runs a script under systemd in a throw-away copy of this machine,
+// with the packages in /packages, and returns what it printed.
 func sandbox(t *testing.T, script string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("mount namespaces need root")
+		t.Skip("booting a copy of this machine needs root")
 	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child",
-		"bash", "testdata/sandbox.sh", dist(t))
-	cmd.Stdin = strings.NewReader(script)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s\n--- script\n%s", err, out, script)
+	exchange := t.TempDir()
+	if err := os.WriteFile(filepath.Join(exchange, "run"), []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child",
+		"--net", "--cgroup", "--ipc", "--uts", "bash", "testdata/sandbox.sh", dist(t), exchange)
+	said, err := cmd.CombinedOutput()
+	out, readErr := os.ReadFile(filepath.Join(exchange, "out"))
+	if err != nil || readErr != nil {
+		t.Fatalf("%v %v\n%s%s\n--- script\n%s", err, readErr, said, out, script)
 	}
 	return string(out)
 }
 
-// life is what a package goes through; CHECK is what is asked while it is
-// installed.
+// life is what a package goes through; CHECK is asked while it is installed,
+// AFTER while it has been removed.
 const life = `
+# "! command" does not end a script under set -e.
+not() { if "$@"; then echo "this must fail: $*"; exit 1; fi; }
 deb=$(ls /packages/NAME_*_amd64.deb)
 dpkg -i "$deb"
 [ "$(dpkg-query -W -f '${Status}' NAME)" = "install ok installed" ]
 dpkg --verify NAME
+[ "$(stat -c %a:%U /usr/bin/NAME)" = 755:root ]
+running() { # running UNIT: it has run for two seconds and was never started again
+	for i in $(seq 50); do
+		[ "$(systemctl show -P ActiveState $1)" = active ] && break || sleep 0.1
+	done
+	sleep 2
+	[ "$(systemctl show -P ActiveState $1) $(systemctl show -P NRestarts $1)" = "active 0" ] || { systemctl status --no-pager $1; return 1; }
+}
+confined() { # confined UNIT…: its system calls are filtered, and it gets no new rights
+	for unit; do
+		grep -P '^Seccomp:\t2$' /proc/$(systemctl show -P MainPID $unit)/status
+		grep -P '^NoNewPrivs:\t1$' /proc/$(systemctl show -P MainPID $unit)/status
+	done
+}
 CHECK
 dpkg -i "$deb" # once more, as an upgrade does
+AGAIN
+files=$(dpkg-query -W -f '${Conffiles}' NAME | awk '{print $1}')
+[ -n "$files" ]
 dpkg -r NAME
-! command -v NAME
-CONFFILES=$(dpkg-query -W -f '${Conffiles}' NAME | awk '{print $1}')
-[ -n "$CONFFILES" ]
-for file in $CONFFILES; do [ -f "$file" ]; done
+hash -r
+not command -v NAME
+[ -z "$(systemctl list-units --no-legend 'menshen-*')" ]
+for file in $files; do [ -f "$file" ]; done
 dpkg -P NAME
-for file in $CONFFILES; do [ ! -e "$file" ]; done
-! dpkg-query -W -f '${Status}' NAME 2>/dev/null | grep -q installed
+for file in $files; do [ ! -e "$file" ]; done
+not grep -q installed <(dpkg-query -W -f '${Status}' NAME 2>/dev/null)
+AFTER
 echo the life of NAME is over
 `
 
-func TestInstallRunRemove(t *testing.T) {
-	checks := map[string]string{
-		"menshen-agent": `
+// course is what is asked at three points of a package's life.
+type course struct{ check, again, after string }
+
+var courses = map[string]course{
+	"menshen-agent": {`
 menshen-agent version
-id -nG menshen-agent | grep -qw tss
-[ "$(stat -c %a:%U /usr/bin/menshen-agent)" = 755:root ]
 menshen-agent validate
-agent="setpriv --reuid menshen-agent --regid menshen-agent --init-groups --no-new-privs --bounding-set -all --inh-caps -all menshen-agent"
-$agent status --lang en && exit 1 || [ $? -eq 2 ]
-# Run both with the rights that their units leave them.
-install -d -m 0711 /run/menshen-agent-helper
-install -d -o menshen-agent -g menshen-agent /run/menshen-agent
-setpriv --no-new-privs --bounding-set -all,+net_admin,+chown --inh-caps -all menshen-agent helper &
-$agent run &
-for i in $(seq 100); do $agent status --lang en >/tmp/status || grep -q ZT-AGT-001 /tmp/status && break || sleep 0.1; done
+running menshen-agent-helper
+running menshen-agent
+id -nG menshen-agent | grep -qw tss
+confined menshen-agent-helper menshen-agent
+menshen-agent status --lang en >/tmp/status && exit 1 || [ $? -eq 2 ]
 grep 'Not enrolled' /tmp/status
-{ $agent doctor --lang en || true; } | grep 'the helper answers'
-kill %1 %2
-wait %1 %2
-`,
-		"menshen-pdp": `
+{ runuser -u menshen-agent -- menshen-agent doctor --lang en || true; } | grep 'the helper answers'
+kill -9 $(systemctl show -P MainPID menshen-agent)
+for i in $(seq 100); do [ "$(systemctl is-active menshen-agent) $(systemctl show -P NRestarts menshen-agent)" = "active 1" ] && break || sleep 0.1; done
+systemctl is-active menshen-agent
+`, `
+running menshen-agent-helper
+running menshen-agent
+`, `
+[ ! -e /var/lib/menshen-agent ]
+`},
+	"menshen-pdp": {`
 menshen-pdp version
-menshenctl --help >/dev/null
-id menshen-pdp
-[ "$(stat -c %a:%U /usr/bin/menshen-pdp)" = 755:root ]
+[ "$(systemctl is-active menshen-pdp)" = inactive ]
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=pdp.example.gov.tw -addext subjectAltName=DNS:pdp.example.gov.tw -keyout /etc/menshen/web.key -out /etc/menshen/web.pem 2>/dev/null
 chown menshen-pdp /etc/menshen/web.key
 menshen-pdp validate
-runuser -u menshen-pdp -- menshen-pdp init --agency moda --agency-zh 數位發展部 --agency-en "Ministry of Digital Affairs" --account wang.xm --name 王小明 | grep ^link
-# Run it with the rights that its unit leaves it.
-install -d -o menshen-pdp -g menshen-pdp /run/menshen-pdp
-setpriv --reuid menshen-pdp --regid menshen-pdp --clear-groups --no-new-privs --bounding-set -all,+net_bind_service --inh-caps -all,+net_bind_service --ambient-caps -all,+net_bind_service menshen-pdp run &
-for i in $(seq 100); do menshenctl status && break || sleep 0.1; done
-menshenctl status
-kill %1
-wait %1
 sed -i 's/^data:/dataa:/' /etc/menshen/pdp.yaml
 menshen-pdp validate && exit 1 || [ $? -eq 78 ]
+systemctl start menshen-pdp || true
+sleep 6 # longer than RestartSec: a wrong configuration is not tried again
+[ "$(systemctl show -P NRestarts menshen-pdp) $(systemctl show -P ExecMainStatus menshen-pdp)" = "0 78" ]
 sed -i 's/^dataa:/data:/' /etc/menshen/pdp.yaml
-`,
-	}
-	for name, check := range checks {
+runuser -u menshen-pdp -- menshen-pdp init --agency moda --agency-zh 數位發展部 --agency-en "Ministry of Digital Affairs" --account wang.xm --name 王小明 | grep ^link
+systemctl enable --now menshen-pdp
+running menshen-pdp
+confined menshen-pdp
+menshenctl status
+for i in $(seq 50); do pgrep -u menshen-pdp networknovelty && break || sleep 0.1; done
+plugin=/proc/$(pgrep -o -u menshen-pdp networknovelty)/status
+grep -P '^CapPrm:\t0+$' $plugin
+sleep 2
+not grep 'plugin is down' <(journalctl -u menshen-pdp -o cat)
+`, `
+running menshen-pdp
+menshenctl status
+`, `
+not menshenctl status
+[ -f /var/lib/menshen-pdp/store.db ] # an audit log is not a package's to destroy
+`},
+}
+
+func TestInstallRunRemove(t *testing.T) {
+	for name, c := range courses {
 		t.Run(name, func(t *testing.T) {
-			script := strings.NewReplacer("NAME", name, "CHECK", check).Replace(life)
-			if out := sandbox(t, script); !strings.HasSuffix(out, "the life of "+name+" is over\n") {
-				t.Errorf("the script ended early:\n%s", out)
+			script := strings.NewReplacer("NAME", name, "CHECK", c.check, "AGAIN", c.again, "AFTER", c.after).Replace(life)
+			out := sandbox(t, script)
+			t.Log(out)
+			if !strings.HasSuffix(out, "the life of "+name+" is over\n") {
+				t.Error("the script ended early")
 			}
 		})
 	}
