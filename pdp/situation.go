@@ -60,7 +60,7 @@ func newSituation(ctx context.Context, c Config, s *state, names *directory.Dire
 		})
 	}
 	if one.plugins, err = host.Start(ctx, registered, host.Options{
-		Logger: logger, RuntimeDir: filepath.Join(c.Data, "plugins"), Clock: time.Now,
+		Logger: logger, RuntimeDir: filepath.Join(filepath.Dir(c.Admin.Socket), "plugins"), Clock: time.Now,
 		Replay: history.Replay, Changed: one.pluginChanged,
 	}); err != nil {
 		return nil, err

@@ -55,7 +55,13 @@ func Load(file string, v any) error {
 
 // Decode is Load for a document that is already in memory; file names it in
 // errors.
-func Decode(file string, raw []byte, v any) error {
+func Decode(file string, raw []byte, v any) (err error) {
+	defer func() {
+		// The library panics on some malformed documents (FuzzDecode has one).
+		if p := recover(); p != nil {
+			err = &Error{File: file, Err: fmt.Errorf("not a document that can be read: %v", p)}
+		}
+	}()
 	decoder := yaml.NewDecoder(bytes.NewReader(raw), yaml.DisallowUnknownField())
 	first := v
 	if saysNothing(raw) {

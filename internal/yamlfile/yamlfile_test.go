@@ -174,6 +174,7 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		"", "name: a\n", "web:\n  origin: https://pdp\n  ports: [1, 2]\n  wait: 1m\n", "name: a\nname: b\n",
 		"a: &x [*x]\n", "web: {origin: http, ports: [0]}\n", "--- \n...\n---\n", "name: !!binary aGk=\n", "? name\n: a\n", "map: {<<: {a: 1}}\n",
+		"web:\n  origin: a\n  ports: !0000\n0000000000", // the library panics on this one
 	} {
 		f.Add([]byte(seed))
 	}
