@@ -119,6 +119,20 @@ func fuzzTarget(name, seed, body string) string {
 	return "func " + name + "(f *testing.F) {\n" + seed + "\tf.Fuzz(func(t *testing.T, b []byte) {\n" + body + "\t})\n}\n\n"
 }
 
+func TestOnlyTheFuzzersOwnDeadlineIsForgiven(t *testing.T) {
+	const late = "--- FAIL: FuzzX (3.1s)\n    context deadline exceeded\nFAIL\n"
+	if !onlyOutOfTime(late) {
+		t.Error("the fuzzer's own deadline counts as a finding")
+	}
+	for _, found := range []string{
+		"--- FAIL: FuzzX (3.1s)\n", late + "Failing input written to testdata", late + "panic: boom", late + "    x_test.go:12: wrong",
+	} {
+		if onlyOutOfTime(found) {
+			t.Errorf("forgiven: %s", found)
+		}
+	}
+}
+
 func TestFuzzTargets(t *testing.T) {
 	text := "package a\n\nimport \"testing\"\n\n" +
 		fuzzTarget("FuzzSeeded", "\tf.Add([]byte(\"seed\"))\n", "") +
