@@ -127,7 +127,8 @@ func Open(dir string, options Options) (*Log, error) {
 		closing:  make(chan struct{}),
 		finished: make(chan struct{}),
 	}
-	l.publish(w)
+	w.publish = func() { l.publish(w) }
+	w.publish()
 	go l.run(w)
 	return l, nil
 }

@@ -43,7 +43,7 @@ func recoverWriter(dir string, options Options) (*writer, error) {
 	w := &writer{
 		dir: dir, options: options, logger: options.Logger,
 		last: at.end, size: at.whole, dirty: at.torn > 0,
-		writeAt: writeAt, sync: syncData,
+		writeAt: writeAt, sync: syncData, publish: func() {},
 	}
 	if w.last.at.Before(at.head.At) {
 		w.last.at = at.head.At

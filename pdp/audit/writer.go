@@ -31,6 +31,9 @@ type writer struct {
 	reserve *reserve
 	shut    *closure // nil while the log is open
 
+	// publish tells the log's readers how far it is, before anybody is answered.
+	publish func()
+
 	// What the disk does; tests put a failing one here.
 	writeAt func(f *os.File, b []byte, at int64) error
 	sync    func(f *os.File) error
@@ -95,6 +98,7 @@ func (w *writer) checkClock(now time.Time) error {
 
 // refuseOrdinary answers those that may not use the reserve, and returns the others.
 func (w *writer) refuseOrdinary(group []*pending) []*pending {
+	w.publish()
 	privileged := group[:0]
 	for _, p := range group {
 		if p.privileged {
@@ -194,6 +198,7 @@ func (w *writer) put(now time.Time, group []*pending) error {
 	w.size += int64(len(w.buffer))
 	first := w.last.seq + 1
 	w.last = p
+	w.publish()
 	answer(group, first, nil)
 	return nil
 }
