@@ -2,7 +2,6 @@ package ceremony
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"time"
@@ -44,7 +43,7 @@ func parseCreation(from credentialRequest) (*protocol.ParsedCredentialCreationDa
 		{from.ID, &raw.RawID}, {from.ClientDataJSON, &raw.AttestationResponse.ClientDataJSON},
 		{from.AttestationObject, &raw.AttestationResponse.AttestationObject},
 	} {
-		decoded, err := base64.RawURLEncoding.Strict().DecodeString(part.text)
+		decoded, err := decodeBase64URL(part.text)
 		if err != nil {
 			return nil, err
 		}

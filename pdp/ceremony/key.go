@@ -3,7 +3,6 @@ package ceremony
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -204,7 +203,7 @@ func parseAssertion(request keyRequest) (*protocol.ParsedCredentialAssertionData
 		{from.AuthenticatorData, &raw.AssertionResponse.AuthenticatorData},
 		{from.Signature, &raw.AssertionResponse.Signature}, {from.UserHandle, &raw.AssertionResponse.UserHandle},
 	} {
-		decoded, err := base64.RawURLEncoding.Strict().DecodeString(part.text)
+		decoded, err := decodeBase64URL(part.text)
 		if err != nil {
 			return nil, err
 		}

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -121,7 +123,7 @@ func readSecret(text string) (digest [sha256.Size]byte, ok bool) {
 	if len(text) != base64.RawURLEncoding.EncodedLen(secretSize) {
 		return digest, false
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	raw, err := decodeBase64URL(text)
 	if err != nil {
 		return digest, false
 	}
@@ -131,3 +133,14 @@ func readSecret(text string) (digest [sha256.Size]byte, ok bool) {
 func secretKey(kind string, digest [sha256.Size]byte) string {
 	return store.Key(kind, nobody, hex.EncodeToString(digest[:]))
 }
+
+// decodeBase64URL takes one spelling of each value: the library's decoder, even
+// when strict, skips line ends.
+func decodeBase64URL(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errLineEnd
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(text)
+}
+
+var errLineEnd = errors.New("ceremony: a line end inside base64url")

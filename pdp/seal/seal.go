@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -79,7 +80,7 @@ func (b *Box) Seal(purpose string, expires time.Time, v any) (string, error) {
 		return "", err
 	}
 	text := base64.RawURLEncoding.EncodeToString(aead.Seal(ticket, zeroNonce[:], plain, nil)) // #nosec G407 -- every ticket has a key of its own
-	if len(text) > MaxText {
+	if len(text) > MaxText || strings.ContainsAny(text, "\r\n") {                             // which the decoder would skip
 		return "", fmt.Errorf("seal: a ticket of %d characters is too long", len(text))
 	}
 	return text, nil
@@ -88,7 +89,7 @@ func (b *Box) Seal(purpose string, expires time.Time, v any) (string, error) {
 // Open reads a ticket of purpose into v. It returns ErrForged or ErrExpired,
 // and then leaves v alone.
 func (b *Box) Open(purpose, text string, now time.Time, v any) error {
-	if len(text) > MaxText {
+	if len(text) > MaxText || strings.ContainsAny(text, "\r\n") { // which the decoder would skip
 		return ErrForged
 	}
 	ticket, err := base64.RawURLEncoding.Strict().DecodeString(text)

@@ -56,6 +56,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a flipped bit":    {b, "nonce", string(flipped), noon, ErrForged},
 		"cut short":        {b, "nonce", whole[:20], noon, ErrForged},
 		"trailing bytes":   {b, "nonce", whole + "AAAA", noon, ErrForged},
+		"a line end":       {b, "nonce", whole + "\n", noon, ErrForged},
 		"empty":            {b, "nonce", "", noon, ErrForged},
 		"oversized":        {b, "nonce", strings.Repeat("A", MaxText+4), noon, ErrForged},
 		"at its very end":  {b, "nonce", whole, noon.Add(time.Minute), ErrExpired},
