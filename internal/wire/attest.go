@@ -30,7 +30,23 @@ type AttestAnswer struct {
 	// Trust is the last assessment's score of 0–100 for this device's person,
 	// absent when there is none.
 	Trust *int `json:"trust,omitempty"`
+	// Wants names what the PDP does not have and asks for in the next Evidence,
+	// which is then wanted at once.
+	Wants []Want `json:"wants,omitempty"`
+	// IMAFrom is how many entries of the IMA list the PDP has.
+	IMAFrom int `json:"ima_from,omitempty"`
 }
+
+// Want is a part of Evidence, or a document beside it, that the PDP asks for.
+type Want string
+
+// Wants.
+const (
+	WantClaims    Want = "claims"    // whole, not by digest
+	WantEventLog  Want = "event-log" // whole, not by digest
+	WantIMA       Want = "ima"       // the next piece of the list
+	WantInventory Want = "inventory" // POST /v1/inventory
+)
 
 // CommandKind is something that the PDP asks of an agent.
 type CommandKind string

@@ -5,12 +5,29 @@ import "time"
 // ClaimID names one thing that the agent measures.
 type ClaimID string
 
-// The claims that the agent measures on Linux.
+// The claims that the agent measures.
 const (
 	ClaimOSRelease      ClaimID = "os-release"
+	ClaimOSUpdates      ClaimID = "os-updates"
 	ClaimDiskEncryption ClaimID = "disk-encryption"
 	ClaimFirewall       ClaimID = "firewall"
 	ClaimSecureBoot     ClaimID = "secure-boot"
+	ClaimScreenLock     ClaimID = "screen-lock"
+	ClaimAntivirus      ClaimID = "antivirus"
+	ClaimAutoUpdates    ClaimID = "automatic-updates"
+	ClaimAdministrators ClaimID = "administrators"
+	ClaimTimeSync       ClaimID = "time-sync"
+	ClaimKernelLockdown ClaimID = "kernel-lockdown"
+	ClaimUSBStorage     ClaimID = "usb-storage"
+)
+
+// The claims that the PDP makes of what the agent measured.
+const (
+	// ClaimBaseline is the configuration baseline (GCB) as a whole.
+	ClaimBaseline ClaimID = "gcb"
+	// ClaimVulnerabilities is that no known exploited vulnerability is older
+	// than the policy permits.
+	ClaimVulnerabilities ClaimID = "known-exploited"
 )
 
 // ClaimState is a result state of a configuration check (requirements 27). The
@@ -57,4 +74,28 @@ type Claim struct {
 // Claims is the document whose exact bytes Evidence carries and the quote binds.
 type Claims struct {
 	Claims []Claim `json:"claims"`
+	// Baselines are the configuration baselines that the agent measured.
+	Baselines []BaselineReport `json:"baselines,omitempty"`
+	// Inventory is SHA-256 over the software inventory's bytes, which are sent
+	// apart when they changed; empty where there is none.
+	Inventory []byte `json:"inventory,omitempty"`
+}
+
+// BaselineReport is how a device stands to one configuration baseline
+// (requirements 26 to 28).
+type BaselineReport struct {
+	// Baseline and Version name it, such as "TWGCB-01-014" and "1.2".
+	Baseline string `json:"baseline"`
+	Version  string `json:"version"`
+	// RuleSet is SHA-256 over the rule files that were measured.
+	RuleSet []byte       `json:"rule_set"`
+	Results []RuleResult `json:"results"`
+}
+
+// RuleResult is one rule of a baseline.
+type RuleResult struct {
+	Rule  string     `json:"rule"` // such as "TWGCB-01-014-0153"
+	State ClaimState `json:"state"`
+	// Seen is the effective value, or in English why there is none.
+	Seen string `json:"seen,omitempty"`
 }

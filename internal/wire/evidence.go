@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"time"
 )
 
@@ -11,6 +12,8 @@ const (
 	MaxClaimsBytes   = 64 << 10
 	MaxEventLogBytes = 512 << 10
 	MaxQuoteBytes    = 4 << 10
+	// MaxIMABytes bounds one piece of an IMA measurement list.
+	MaxIMABytes = 512 << 10
 )
 
 // QuotedPCRs are the PCRs of the SHA-256 bank that every quote selects:
@@ -21,12 +24,49 @@ var QuotedPCRs = [...]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14}
 // Evidence is what the agent sends for one nonce.
 type Evidence struct {
 	// Claims are the exact bytes of a Claims document, as measured.
-	Claims []byte `json:"claims"`
-	Quote  Quote  `json:"quote"`
+	Claims []byte `json:"claims,omitempty"`
+	// ClaimsDigest stands for Claims where they are, but for the time of
+	// measuring, those of the last Evidence that was accepted: SHA-256 over
+	// those bytes. The quote is then made over those bytes.
+	ClaimsDigest []byte `json:"claims_digest,omitempty"`
+	Quote        Quote  `json:"quote"`
 	// PCRs holds the quoted PCRs' values, ascending as in QuotedPCRs.
 	PCRs []PCRValue `json:"pcrs"`
 	// EventLog is the firmware's TCG event log, empty where the machine has none.
 	EventLog []byte `json:"event_log,omitempty"`
+	// EventLogDigest stands for EventLog where the PDP has it already: SHA-256
+	// over its bytes.
+	EventLogDigest []byte `json:"event_log_digest,omitempty"`
+	// IMA is the next piece of Linux's run-time measurement list.
+	IMA *IMAPiece `json:"ima,omitempty"`
+	// Software stands for Quote and PCRs where the keys live in software.
+	Software *SoftwareProof `json:"software,omitempty"`
+}
+
+// IMAPiece is a run of whole entries of the binary run-time measurement list.
+type IMAPiece struct {
+	// From is the number of entries that the PDP has already.
+	From int    `json:"from"`
+	Log  []byte `json:"log"`
+	// More says that the list goes on after this piece.
+	More bool `json:"more,omitempty"`
+}
+
+// SoftwareProof is what a device without a TPM signs. It proves possession of
+// a key that can be copied, and nothing of the machine.
+type SoftwareProof struct {
+	// Counter grows with each Evidence, so that two copies of a key are told
+	// apart.
+	Counter uint64 `json:"counter"`
+	// Signature is ASN.1 ECDSA P-256 over SoftwareBinding.
+	Signature []byte `json:"signature"`
+}
+
+// SoftwareBinding returns the 32 bytes that a SoftwareProof signs: as
+// QuoteBinding, with the counter.
+func SoftwareBinding(nonce [NonceSize]byte, claims []byte, tlsSPKI [sha256.Size]byte, counter uint64) [sha256.Size]byte {
+	inner := QuoteBinding(nonce, claims, tlsSPKI)
+	return binding("menshen/software/v1", inner[:], binary.BigEndian.AppendUint64(nil, counter), tlsSPKI)
 }
 
 // Quote is a TPM2_Quote's answer: a TPMS_ATTEST and a TPMT_SIGNATURE, each

@@ -48,7 +48,20 @@ type Facts struct {
 	Trust    TrustAssessment `json:"trust"`
 	Portal   Portal          `json:"portal"`
 	Network  NetworkFacts    `json:"network"`
-	At       time.Time       `json:"at"`
+	// Host is the worst of the portal's own hosts.
+	Host HostFacts `json:"host"`
+	At   time.Time `json:"at"`
+}
+
+// HostFacts is what is known of the machines that serve a portal
+// (requirements 20). The zero value is nothing known.
+type HostFacts struct {
+	// Known says that the portal names its hosts and all of them are enrolled,
+	// active and of the portal's agency.
+	Known bool `json:"known"`
+	// Standing and Vector are the worst of all the hosts'.
+	Standing Standing    `json:"standing"`
+	Vector   TrustVector `json:"vector"`
 }
 
 // KeyFacts is what policy may know of the security key.

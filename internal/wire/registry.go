@@ -66,7 +66,10 @@ type DeviceStatus string
 const (
 	DevicePending DeviceStatus = "pending"
 	DeviceActive  DeviceStatus = "active"
-	DeviceRetired DeviceStatus = "retired"
+	// DeviceQuarantined attests as before, so that it can be looked into and
+	// come back, and opens nothing meanwhile.
+	DeviceQuarantined DeviceStatus = "quarantined"
+	DeviceRetired     DeviceStatus = "retired"
 )
 
 // Device is an enrolled machine with the keys that are pinned for it.
@@ -88,6 +91,14 @@ type Device struct {
 	SigningKey      []byte    `json:"signing_key"`
 	TLSSPKI         []byte    `json:"tls_spki"`
 	EnrolledAt      time.Time `json:"enrolled_at"`
+	// Owner is the id of the person that the device was given to, empty if
+	// none: then anybody of the agency may use it.
+	Owner string `json:"owner,omitempty"`
+	// Group is a set of devices that administrators treat alike, such as
+	// "pilot"; empty if none.
+	Group string `json:"group,omitempty"`
+	// StatusReason is what an administrator wrote when the status changed last.
+	StatusReason string `json:"status_reason,omitempty"`
 }
 
 // Sensitivity is a portal's class for the access policy.
@@ -109,4 +120,7 @@ type Portal struct {
 	Sensitivity Sensitivity `json:"sensitivity"`
 	// SecretHash is SHA-256 of the bearer secret its proxy presents.
 	SecretHash []byte `json:"secret_hash"`
+	// Hosts are the ids of the attested devices that serve the application
+	// (requirements 20); none if it is not known what it runs on.
+	Hosts []string `json:"hosts,omitempty"`
 }
