@@ -64,16 +64,11 @@ func (v *view) health(now time.Time) (local.Health, *wire.Reason) {
 		return unknown(reason.AgentResultOld)
 	}
 	for _, f := range v.answer.Result.Findings {
-		if Fails(f.Type) {
+		if f.Fails() {
 			return local.HealthFailing, nil
 		}
 	}
 	return local.HealthGood, nil
-}
-
-// Fails reports whether a finding of this type is a fault; the others are notes.
-func Fails(t wire.FindingType) bool {
-	return t != wire.FindingUnsupported && t != wire.FindingUnknownUpdate
 }
 
 // Check measures and attests now. It returns the status after an attestation

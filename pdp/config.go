@@ -73,6 +73,9 @@ type AttestationConfig struct {
 	// SupportedOS lists the releases that count as supported, as ID and
 	// VERSION_ID of os-release(5): "debian 12".
 	SupportedOS []string `yaml:"supported_os"`
+	// RequiredClaims lists the claims that every device must make and pass to
+	// count as affirming; verifier.DefaultRequired where there is no list.
+	RequiredClaims []string `yaml:"required_claims"`
 }
 
 // WebAuthnConfig says which security keys are accepted.

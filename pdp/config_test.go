@@ -59,3 +59,18 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 		})
 	}
 }
+
+// TestRequiredClaims: a claim that nobody knows, and none at all, would demand
+// less than was meant.
+func TestRequiredClaims(t *testing.T) {
+	for _, names := range [][]string{nil, {"firewall", "usb-storage"}} {
+		if _, err := newVerify(AttestationConfig{RequiredClaims: names}); err != nil {
+			t.Errorf("%q: %v", names, err)
+		}
+	}
+	for _, names := range [][]string{{}, {"firewal"}, {"firewall", "firewall"}} {
+		if _, err := newVerify(AttestationConfig{RequiredClaims: names}); err == nil || !strings.Contains(err.Error(), "attestation.required_claims") {
+			t.Errorf("%q: %v", names, err)
+		}
+	}
+}

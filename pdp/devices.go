@@ -92,6 +92,13 @@ func newVerify(c AttestationConfig) (func(appraisal.Input) wire.AttestationResul
 		}
 		policy.SupportedOS = append(policy.SupportedOS, release)
 	}
+	policy.Required = verifier.DefaultRequired()
+	if c.RequiredClaims != nil {
+		var err error
+		if policy.Required, err = verifier.ParseRequired(c.RequiredClaims); err != nil {
+			return nil, fmt.Errorf("attestation.required_claims: %w", err)
+		}
+	}
 	return func(in appraisal.Input) wire.AttestationResult {
 		return verifier.Appraise(verifier.Input{
 			Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,

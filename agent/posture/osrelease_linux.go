@@ -24,7 +24,7 @@ func osRelease(_ context.Context, m Machine) outcome {
 		return cannot("os-release has no ID")
 	}
 	value := map[string]string{"id": fields["ID"]}
-	for name, key := range map[string]string{"version_id": "VERSION_ID", "name": "PRETTY_NAME"} {
+	for name, key := range map[string]string{"version_id": "VERSION_ID", "id_like": "ID_LIKE", "name": "PRETTY_NAME"} {
 		if fields[key] != "" {
 			value[name] = fields[key]
 		}

@@ -50,7 +50,7 @@ func diagnosis(g *global, d agent.Diagnosis) string {
 	}
 	var b strings.Builder
 	if d.Reason != nil {
-		explain(&b, g.language(), *d.Reason)
+		explain(&b, g.language(), "✖", *d.Reason)
 	}
 	if d.Detail != "" {
 		fmt.Fprintf(&b, "    [%s: %s]\n", d.Name, d.Detail)

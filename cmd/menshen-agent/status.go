@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/menshen-zt/menshen/agent"
 	"github.com/menshen-zt/menshen/agent/local"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -79,11 +78,14 @@ func writeJSON(w io.Writer, v any) error {
 // the words of the PDP's pages.
 func render(lang reason.Language, s local.Status, now time.Time) string {
 	w := wordsOf(lang)
-	var failing []wire.Reason
+	var failing, notes []wire.Reason
 	if s.Result != nil {
 		for _, f := range s.Result.Findings {
-			if agent.Fails(f.Type) {
+			switch {
+			case f.Fails():
 				failing = append(failing, f.Reason)
+			case f.Note:
+				notes = append(notes, f.Reason)
 			}
 		}
 	}
@@ -104,7 +106,10 @@ func render(lang reason.Language, s local.Status, now time.Time) string {
 	var b strings.Builder
 	b.WriteString(strings.Join(parts, " · ") + "\n")
 	for _, why := range details(s, failing) {
-		explain(&b, lang, why)
+		explain(&b, lang, "✖", why)
+	}
+	for _, why := range notes {
+		explain(&b, lang, "–", why)
 	}
 	for _, c := range s.Claims {
 		fmt.Fprintf(&b, "  %s %s\n", w.mark(c.State), w.claim(c.ID))
@@ -155,13 +160,13 @@ func details(s local.Status, failing []wire.Reason) []wire.Reason {
 
 // explain writes what happened and what to do. What would help an attacker
 // shows its code alone.
-func explain(b *strings.Builder, lang reason.Language, why wire.Reason) {
+func explain(b *strings.Builder, lang reason.Language, mark string, why wire.Reason) {
 	text := reason.Of(lang, why)
 	if text.Withheld {
-		fmt.Fprintf(b, "  ✖ %s\n", why.Code)
+		fmt.Fprintf(b, "  %s %s\n", mark, why.Code)
 		return
 	}
-	fmt.Fprintf(b, "  ✖ %s (%s)\n    %s\n    → %s\n", text.Title, why.Code, text.What, text.Do)
+	fmt.Fprintf(b, "  %s %s (%s)\n    %s\n    → %s\n", mark, text.Title, why.Code, text.What, text.Do)
 	for i, step := range text.Steps {
 		fmt.Fprintf(b, "      %d. %s\n", i+1, step)
 	}

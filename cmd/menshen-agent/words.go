@@ -101,7 +101,10 @@ func english() *words {
 		steps: []string{"opening the TPM", "making keys in the TPM", "proving the TPM to the access service", "writing the state"},
 		claims: map[wire.ClaimID]string{
 			wire.ClaimOSRelease: "operating system", wire.ClaimDiskEncryption: "disk encryption",
-			wire.ClaimFirewall: "firewall", wire.ClaimSecureBoot: "Secure Boot",
+			wire.ClaimFirewall: "firewall", wire.ClaimSecureBoot: "Secure Boot", wire.ClaimOSUpdates: "security updates",
+			wire.ClaimScreenLock: "screen lock", wire.ClaimAntivirus: "antivirus", wire.ClaimAutoUpdates: "automatic updates",
+			wire.ClaimAdministrators: "administrators", wire.ClaimTimeSync: "time synchronisation",
+			wire.ClaimKernelLockdown: "kernel lockdown", wire.ClaimUSBStorage: "USB storage",
 		},
 		marks: map[wire.ClaimState]string{
 			wire.ClaimPass: "✔ passes:", wire.ClaimFail: "✖ fails:", wire.ClaimError: "? cannot be measured:",
@@ -126,7 +129,10 @@ func chinese() *words {
 		steps: []string{"開啟 TPM", "在 TPM 中建立金鑰", "向存取服務證明 TPM", "寫入狀態"},
 		claims: map[wire.ClaimID]string{
 			wire.ClaimOSRelease: "作業系統", wire.ClaimDiskEncryption: "磁碟加密",
-			wire.ClaimFirewall: "防火牆", wire.ClaimSecureBoot: "安全開機",
+			wire.ClaimFirewall: "防火牆", wire.ClaimSecureBoot: "安全開機", wire.ClaimOSUpdates: "安全性更新",
+			wire.ClaimScreenLock: "螢幕鎖定", wire.ClaimAntivirus: "防毒軟體", wire.ClaimAutoUpdates: "自動更新",
+			wire.ClaimAdministrators: "系統管理員", wire.ClaimTimeSync: "時間同步",
+			wire.ClaimKernelLockdown: "核心鎖定", wire.ClaimUSBStorage: "USB 儲存裝置",
 		},
 		marks: map[wire.ClaimState]string{
 			wire.ClaimPass: "✔ 符合：", wire.ClaimFail: "✖ 未符合：", wire.ClaimError: "? 無法量測：",

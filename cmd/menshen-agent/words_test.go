@@ -132,7 +132,7 @@ func TestWithheldReasonsShowTheirCodeAlone(t *testing.T) {
 			continue
 		}
 		var b strings.Builder
-		explain(&b, reason.English, reason.New(code))
+		explain(&b, reason.English, "✖", reason.New(code))
 		if strings.Contains(b.String(), text.What) || !strings.Contains(b.String(), code) {
 			t.Error(b.String())
 		}

@@ -151,7 +151,14 @@ func (a *app) printDevice(d client.Device) {
 	}
 	for _, f := range d.Standing.Result.Findings {
 		text := reason.Of(a.lang(), f.Reason)
-		a.printf("\n✖ %s %s\n  %s\n", f.Reason.Code, clean(text.Title), clean(text.What))
+		mark := "–"
+		if f.Fails() {
+			mark = "✖"
+		}
+		a.printf("\n%s %s %s\n  %s\n", mark, f.Reason.Code, clean(text.Title), clean(text.What))
+		for i, step := range text.Steps {
+			a.printf("    %d. %s\n", i+1, clean(step))
+		}
 	}
 }
 

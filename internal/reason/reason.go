@@ -34,6 +34,9 @@ type Text struct {
 	Do    string `json:"do"`    // what to do next
 	// Steps are exact steps for the person, in order, where there are any.
 	Steps []string `json:"steps,omitempty"`
+	// StepsOn are the steps for one operating system, where they differ. Of
+	// puts those of the reason's own system into Steps.
+	StepsOn map[System][]string `json:"steps_on,omitempty"`
 	// Minutes is how long the repair takes, 0 if unknown.
 	Minutes int `json:"minutes,omitempty"`
 	// Side is whose side the cause is on: you, key, device, policy or system.
@@ -86,11 +89,24 @@ func Of(lang Language, r wire.Reason) Text {
 	}
 	replacer := strings.NewReplacer(fill...)
 	text.Title, text.What, text.Do = replacer.Replace(text.Title), replacer.Replace(text.What), replacer.Replace(text.Do)
-	text.Steps = slices.Clone(text.Steps)
-	for i := range text.Steps {
-		text.Steps[i] = replacer.Replace(text.Steps[i])
+	text.Steps = replaced(replacer, text.Steps)
+	all := make(map[System][]string, len(text.StepsOn))
+	for system, steps := range text.StepsOn {
+		all[system] = replaced(replacer, steps)
+	}
+	text.StepsOn = all
+	if steps, ok := all[System(r.Args[systemArg])]; ok {
+		text.Steps = steps
 	}
 	return text
+}
+
+func replaced(replacer *strings.Replacer, lines []string) []string {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i] = replacer.Replace(lines[i])
+	}
+	return lines
 }
 
 // Codes returns every code that has a text, sorted.

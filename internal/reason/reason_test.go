@@ -2,6 +2,8 @@ package reason
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -36,6 +38,24 @@ func TestEveryCodeIsWholeInBothLanguages(t *testing.T) {
 				t.Errorf("%s (%s): side %q", code, lang, text.Side)
 			}
 		}
+		for _, text := range []Text{en, zh} {
+			if len(text.StepsOn) > 0 && len(text.Steps) > 0 {
+				t.Errorf("%s: steps for all systems and for each", code)
+			}
+			for system := range text.StepsOn {
+				if !slices.Contains(Systems(), system) {
+					t.Errorf("%s: steps for an unknown system %q", code, system)
+				}
+			}
+			for _, system := range Systems() {
+				if len(text.StepsOn) > 0 && len(text.StepsOn[system]) == 0 {
+					t.Errorf("%s: no steps on %s", code, system)
+				}
+				if len(en.StepsOn[system]) != len(zh.StepsOn[system]) {
+					t.Errorf("%s: the languages have other steps on %s", code, system)
+				}
+			}
+		}
 		if en.Side != zh.Side || en.Withheld != zh.Withheld || en.Minutes != zh.Minutes || len(en.Steps) != len(zh.Steps) {
 			t.Errorf("%s: the languages disagree", code)
 		}
@@ -57,6 +77,50 @@ func TestArgumentsAreFilledIn(t *testing.T) {
 	}
 	if got := Of(Chinese, wire.Reason{Code: "ZT-DEV-999"}).What; got != "系統回報原因代碼 ZT-DEV-999\uff0c但沒有對應的說明。" {
 		t.Error(got)
+	}
+}
+
+// TestStepsAreThoseOfTheSystem: who runs RHEL is not told of apt, and of a
+// system without steps no other's are told.
+func TestStepsAreThoseOfTheSystem(t *testing.T) {
+	for system, word := range map[System]string{LinuxDebian: "ufw", LinuxRHEL: "firewalld", Windows: "Set-NetFirewallProfile", MacOS: "socketfilterfw"} {
+		for _, lang := range []Language{English, Chinese} {
+			steps := strings.Join(Of(lang, On(system, New(FirewallOff))).Steps, "\n")
+			if !strings.Contains(steps, word) {
+				t.Errorf("%s (%s): %s", system, lang, steps)
+			}
+			for _, other := range []string{"ufw", "firewalld", "Set-NetFirewallProfile", "socketfilterfw"} {
+				if other != word && strings.Contains(steps, other) {
+					t.Errorf("%s (%s) is told of %s", system, lang, other)
+				}
+			}
+		}
+	}
+	if text := Of(English, On("", New(FirewallOff))); len(text.Steps) != 0 || text.Do == "" {
+		t.Errorf("an unknown system: %v", text.Steps)
+	}
+	if text := Of(English, New(FirewallOff, "system", "plan9")); len(text.Steps) != 0 {
+		t.Errorf("a system without steps: %v", text.Steps)
+	}
+	first := Of(English, On(MacOS, New(FirewallOff)))
+	first.StepsOn[MacOS][0] = "changed"
+	if again := Of(English, On(MacOS, New(FirewallOff))); again.Steps[0] == "changed" {
+		t.Error("a text is shared with whoever changes it")
+	}
+}
+
+func TestSystemOf(t *testing.T) {
+	for _, c := range []struct {
+		id, like string
+		want     System
+	}{
+		{"debian", "", LinuxDebian}, {"ubuntu", "debian", LinuxDebian}, {"linuxmint", "ubuntu debian", LinuxDebian},
+		{"rhel", "fedora", LinuxRHEL}, {"rocky", "rhel centos fedora", LinuxRHEL}, {"fedora", "", LinuxRHEL},
+		{"windows", "", Windows}, {"macos", "", MacOS}, {"arch", "", ""}, {"", "", ""},
+	} {
+		if got := SystemOf(c.id, c.like); got != c.want {
+			t.Errorf("%s (%s): %q", c.id, c.like, got)
+		}
 	}
 }
 

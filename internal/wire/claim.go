@@ -63,7 +63,7 @@ type Claim struct {
 	Value      map[string]string `json:"value,omitempty"`
 	MeasuredAt time.Time         `json:"measured_at"`
 	Source     string            `json:"source"`
-	// Problem says in English why State is error or not-applicable.
+	// Problem says in English why State is not pass.
 	Problem string `json:"problem,omitempty"`
 	// TWGCB and Baseline name the GCB rule and the baseline's version where
 	// the claim has one (requirements 26).

@@ -43,6 +43,15 @@ type Finding struct {
 	Reason   Reason      `json:"reason"`
 	Expected string      `json:"expected,omitempty"`
 	Seen     string      `json:"seen,omitempty"`
+	// Note says that the finding is told and lowers nothing, such as a claim
+	// that fails where nobody demands it.
+	Note bool `json:"note,omitempty"`
+}
+
+// Fails reports whether the finding is a fault. What a parser does not support
+// and what is a signed update that nobody has approved yet are notes.
+func (f Finding) Fails() bool {
+	return !f.Note && f.Type != FindingUnsupported && f.Type != FindingUnknownUpdate
 }
 
 // AttestationResult is the Verifier's judgement of one Evidence. A result with

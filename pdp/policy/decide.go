@@ -119,7 +119,8 @@ func (x *explanation) add(r *rule, f *wire.Facts) {
 	if present(f) {
 		for i := range f.Standing.Result.Findings {
 			finding := &f.Standing.Result.Findings[i]
-			if finding.Reason.Code == "" || (!r.findings && (r.claim == "" || finding.Claim != r.claim)) {
+			about := r.claim != "" && finding.Claim == r.claim
+			if finding.Reason.Code == "" || (!about && (!r.findings || finding.Note)) {
 				continue
 			}
 			told = true

@@ -204,10 +204,18 @@ func claimStates(f *wire.Facts) types.Record {
 		return types.String(claimState(&f.Standing.Result, id))
 	}
 	return types.NewRecord(types.RecordMap{
-		"osRelease":      state(wire.ClaimOSRelease),
-		"diskEncryption": state(wire.ClaimDiskEncryption),
-		"firewall":       state(wire.ClaimFirewall),
-		"secureBoot":     state(wire.ClaimSecureBoot),
+		"osRelease":        state(wire.ClaimOSRelease),
+		"osUpdates":        state(wire.ClaimOSUpdates),
+		"automaticUpdates": state(wire.ClaimAutoUpdates),
+		"diskEncryption":   state(wire.ClaimDiskEncryption),
+		"firewall":         state(wire.ClaimFirewall),
+		"secureBoot":       state(wire.ClaimSecureBoot),
+		"kernelLockdown":   state(wire.ClaimKernelLockdown),
+		"screenLock":       state(wire.ClaimScreenLock),
+		"antivirus":        state(wire.ClaimAntivirus),
+		"timeSync":         state(wire.ClaimTimeSync),
+		"administrators":   state(wire.ClaimAdministrators),
+		"usbStorage":       state(wire.ClaimUSBStorage),
 	})
 }
 

@@ -27,7 +27,11 @@ type rule struct {
 
 var (
 	idShape = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,99}$`)
-	claims  = [...]wire.ClaimID{wire.ClaimOSRelease, wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimSecureBoot}
+	claims  = [...]wire.ClaimID{
+		wire.ClaimOSRelease, wire.ClaimOSUpdates, wire.ClaimAutoUpdates, wire.ClaimDiskEncryption, wire.ClaimFirewall,
+		wire.ClaimSecureBoot, wire.ClaimKernelLockdown, wire.ClaimScreenLock, wire.ClaimAntivirus, wire.ClaimTimeSync,
+		wire.ClaimAdministrators, wire.ClaimUSBStorage,
+	}
 	// remedies are the actions that wire.Remedy knows.
 	remedies = [...]string{"fix-claim", "sign-in", "attest", "register-key", "ask-admin", "wait"}
 )

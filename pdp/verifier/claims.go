@@ -15,23 +15,35 @@ import (
 // maxClaims bounds a claims document: more are not made by this agent.
 const maxClaims = 256
 
-// demand is one claim that every device must make, with the reasons for which
-// it does not pass.
+// demand is one claim that a device can be asked for, with the reasons for
+// which it does not pass.
 type demand struct {
 	id                           wire.ClaimID
 	failing, unmeasured, missing string
+	// optional says that a device may well have nothing to lock, plug in or
+	// the like: there not-applicable is as good as a pass.
+	optional bool
 }
 
 var demands = [...]demand{
-	{wire.ClaimOSRelease, reason.OSUnsupported, reason.OSUnmeasured, reason.OSMissing},
-	{wire.ClaimDiskEncryption, reason.DiskNotEncrypted, reason.DiskUnmeasured, reason.DiskMissing},
-	{wire.ClaimFirewall, reason.FirewallOff, reason.FirewallUnmeasured, reason.FirewallMissing},
-	{wire.ClaimSecureBoot, reason.SecureBootOff, reason.SecureBootUnmeasured, reason.SecureBootMissing},
+	{id: wire.ClaimOSRelease, failing: reason.OSUnsupported, unmeasured: reason.OSUnmeasured, missing: reason.OSMissing},
+	{id: wire.ClaimOSUpdates, failing: reason.UpdatesPending, unmeasured: reason.UpdatesUnmeasured, missing: reason.UpdatesMissing},
+	{id: wire.ClaimAutoUpdates, failing: reason.AutoUpdatesOff, unmeasured: reason.AutoUpdatesUnmeasured, missing: reason.AutoUpdatesMissing},
+	{id: wire.ClaimDiskEncryption, failing: reason.DiskNotEncrypted, unmeasured: reason.DiskUnmeasured, missing: reason.DiskMissing},
+	{id: wire.ClaimFirewall, failing: reason.FirewallOff, unmeasured: reason.FirewallUnmeasured, missing: reason.FirewallMissing},
+	{id: wire.ClaimSecureBoot, failing: reason.SecureBootOff, unmeasured: reason.SecureBootUnmeasured, missing: reason.SecureBootMissing},
+	{id: wire.ClaimKernelLockdown, failing: reason.LockdownOff, unmeasured: reason.LockdownUnmeasured, missing: reason.LockdownMissing},
+	{id: wire.ClaimScreenLock, failing: reason.ScreenLockOff, unmeasured: reason.ScreenLockUnmeasured, missing: reason.ScreenLockMissing, optional: true},
+	{id: wire.ClaimAntivirus, failing: reason.AntivirusNotFresh, unmeasured: reason.AntivirusUnmeasured, missing: reason.AntivirusMissing},
+	{id: wire.ClaimTimeSync, failing: reason.ClockNotSynchronised, unmeasured: reason.TimeSyncUnmeasured, missing: reason.TimeSyncMissing},
+	{id: wire.ClaimAdministrators, failing: reason.AdministratorsTooMany, unmeasured: reason.AdministratorsUnmeasured, missing: reason.AdministratorsMissing},
+	{id: wire.ClaimUSBStorage, failing: reason.USBStorageOpen, unmeasured: reason.USBStorageUnmeasured, missing: reason.USBStorageMissing, optional: true},
 }
 
 // appraiseClaims reads a claims document whose bytes the quote covers, and
-// returns the claims that are demanded, each with the state that it deserves.
-// The same claim made twice is taken for an attempt to be read in two ways.
+// returns every known claim that it makes, each with the state that it
+// deserves. What fails without being demanded is a note. The same claim made
+// twice is taken for an attempt to be read in two ways.
 func appraiseClaims(raw []byte, policy Policy) (claims []wire.Claim, findings []wire.Finding, forged bool) {
 	var document wire.Claims
 	if err := strictjson.Unmarshal(raw, &document); err != nil || len(document.Claims) > maxClaims {
@@ -44,18 +56,22 @@ func appraiseClaims(raw []byte, policy Policy) (claims []wire.Claim, findings []
 		}
 		made[c.ID] = c
 	}
+	release := made[wire.ClaimOSRelease].Value
+	system := reason.SystemOf(release["id"], release["id_like"])
 	for _, d := range demands {
 		c, ok := made[d.id]
 		delete(made, d.id)
-		if !ok {
-			findings = append(findings, wire.Finding{Type: wire.FindingMissing, Claim: d.id, Reason: reason.New(d.missing)})
+		finding := d.missingFinding()
+		if ok {
+			c, finding = d.judge(c, policy)
+			claims = append(claims, c)
+		}
+		required := policy.requires(d.id)
+		if finding == nil || !ok && !required {
 			continue
 		}
-		c, finding := d.judge(c, policy)
-		claims = append(claims, c)
-		if finding != nil {
-			findings = append(findings, *finding)
-		}
+		finding.Note, finding.Reason = !required, reason.On(system, finding.Reason)
+		findings = append(findings, *finding)
 	}
 	if len(made) > 0 {
 		findings = append(findings, unknown(made))
@@ -77,11 +93,11 @@ func (d demand) judge(c wire.Claim, policy Policy) (wire.Claim, *wire.Finding) {
 	case c.ID == wire.ClaimOSRelease && c.State == wire.ClaimPass:
 		return d.judgeOS(c, id, version, policy)
 	}
-	switch c.State {
-	case wire.ClaimPass:
+	switch {
+	case c.State == wire.ClaimPass, c.State == wire.ClaimNotApplicable && d.optional:
 		return c, nil
-	case wire.ClaimFail:
-		return c, d.failingFinding(string(wire.ClaimPass), string(wire.ClaimFail))
+	case c.State == wire.ClaimFail:
+		return c, d.failingFinding(string(wire.ClaimPass), c.Problem)
 	}
 	return c, d.unmeasuredFinding(c)
 }
@@ -98,7 +114,16 @@ func (d demand) judgeOS(c wire.Claim, id, version string, policy Policy) (wire.C
 	return c, d.failingFinding(policy.supported(), plain(strings.TrimSpace(id+" "+version)))
 }
 
+func (d demand) missingFinding() *wire.Finding {
+	return &wire.Finding{Type: wire.FindingMissing, Claim: d.id, Reason: reason.New(d.missing)}
+}
+
+// failingFinding tells what was seen: a claim's own words about why it fails,
+// or else that it does.
 func (d demand) failingFinding(expected, seen string) *wire.Finding {
+	if seen == "" {
+		seen = string(wire.ClaimFail)
+	}
 	return &wire.Finding{
 		Type: wire.FindingFailing, Claim: d.id, Expected: expected, Seen: seen,
 		Reason: reason.New(d.failing, "supported", expected, "seen", seen),
@@ -169,7 +194,7 @@ func configuration(claims []wire.Claim, findings []wire.Finding) wire.Trustworth
 		return wire.TrustNone
 	}
 	for _, f := range findings {
-		if f.Type == wire.FindingFailing || f.Type == wire.FindingMissing {
+		if f.Fails() {
 			return wire.Warning
 		}
 	}

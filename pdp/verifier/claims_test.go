@@ -3,6 +3,7 @@ package verifier_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,35 @@ func TestClaims(t *testing.T) {
 		"release failing":    {set(wire.ClaimOSRelease, wire.ClaimFail), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
 		"release unread":     {set(wire.ClaimOSRelease, wire.ClaimError), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
 		"release missing":    {func(all claims) { delete(all, wire.ClaimOSRelease) }, wire.ClaimOSRelease, "", "missing/" + reason.OSMissing},
+		"updates wait":        {set(wire.ClaimOSUpdates, wire.ClaimFail), wire.ClaimOSUpdates, wire.ClaimFail, "failing/" + reason.UpdatesPending},
+		"updates unread":      {set(wire.ClaimOSUpdates, wire.ClaimError), wire.ClaimOSUpdates, wire.ClaimError, "failing/" + reason.UpdatesUnmeasured},
+		"updates missing":     {func(all claims) { delete(all, wire.ClaimOSUpdates) }, wire.ClaimOSUpdates, "", "missing/" + reason.UpdatesMissing},
+		"no screen lock":      {set(wire.ClaimScreenLock, wire.ClaimFail), wire.ClaimScreenLock, wire.ClaimFail, "failing/" + reason.ScreenLockOff},
+		"screen lock unread":  {set(wire.ClaimScreenLock, wire.ClaimError), wire.ClaimScreenLock, wire.ClaimError, "failing/" + reason.ScreenLockUnmeasured},
+		"screen lock missing": {func(all claims) { delete(all, wire.ClaimScreenLock) }, wire.ClaimScreenLock, "", "missing/" + reason.ScreenLockMissing},
+		"no antivirus":        {set(wire.ClaimAntivirus, wire.ClaimFail), wire.ClaimAntivirus, wire.ClaimFail, "failing/" + reason.AntivirusNotFresh},
+		"antivirus unread":    {set(wire.ClaimAntivirus, wire.ClaimError), wire.ClaimAntivirus, wire.ClaimError, "failing/" + reason.AntivirusUnmeasured},
+		"antivirus missing":   {func(all claims) { delete(all, wire.ClaimAntivirus) }, wire.ClaimAntivirus, "", "missing/" + reason.AntivirusMissing},
+		"no antivirus needed": {set(wire.ClaimAntivirus, wire.ClaimNotApplicable), wire.ClaimAntivirus, wire.ClaimNotApplicable, "failing/" + reason.AntivirusUnmeasured},
+		"no automatic update": {set(wire.ClaimAutoUpdates, wire.ClaimFail), wire.ClaimAutoUpdates, wire.ClaimFail, "failing/" + reason.AutoUpdatesOff},
+		"automatic unread":    {set(wire.ClaimAutoUpdates, wire.ClaimError), wire.ClaimAutoUpdates, wire.ClaimError, "failing/" + reason.AutoUpdatesUnmeasured},
+		"automatic missing":   {func(all claims) { delete(all, wire.ClaimAutoUpdates) }, wire.ClaimAutoUpdates, "", "missing/" + reason.AutoUpdatesMissing},
+		"administrators":      {set(wire.ClaimAdministrators, wire.ClaimFail), wire.ClaimAdministrators, wire.ClaimFail, "failing/" + reason.AdministratorsTooMany},
+		"admins unread":       {set(wire.ClaimAdministrators, wire.ClaimError), wire.ClaimAdministrators, wire.ClaimError, "failing/" + reason.AdministratorsUnmeasured},
+		"admins missing":      {func(all claims) { delete(all, wire.ClaimAdministrators) }, wire.ClaimAdministrators, "", "missing/" + reason.AdministratorsMissing},
+		"clock free":          {set(wire.ClaimTimeSync, wire.ClaimFail), wire.ClaimTimeSync, wire.ClaimFail, "failing/" + reason.ClockNotSynchronised},
+		"clock unread":        {set(wire.ClaimTimeSync, wire.ClaimError), wire.ClaimTimeSync, wire.ClaimError, "failing/" + reason.TimeSyncUnmeasured},
+		"clock missing":       {func(all claims) { delete(all, wire.ClaimTimeSync) }, wire.ClaimTimeSync, "", "missing/" + reason.TimeSyncMissing},
+		"no lockdown":         {set(wire.ClaimKernelLockdown, wire.ClaimFail), wire.ClaimKernelLockdown, wire.ClaimFail, "failing/" + reason.LockdownOff},
+		"lockdown unread":     {set(wire.ClaimKernelLockdown, wire.ClaimError), wire.ClaimKernelLockdown, wire.ClaimError, "failing/" + reason.LockdownUnmeasured},
+		"lockdown missing":    {func(all claims) { delete(all, wire.ClaimKernelLockdown) }, wire.ClaimKernelLockdown, "", "missing/" + reason.LockdownMissing},
+		"USB storage":         {set(wire.ClaimUSBStorage, wire.ClaimFail), wire.ClaimUSBStorage, wire.ClaimFail, "failing/" + reason.USBStorageOpen},
+		"USB unread":          {set(wire.ClaimUSBStorage, wire.ClaimError), wire.ClaimUSBStorage, wire.ClaimError, "failing/" + reason.USBStorageUnmeasured},
+		"USB missing":         {func(all claims) { delete(all, wire.ClaimUSBStorage) }, wire.ClaimUSBStorage, "", "missing/" + reason.USBStorageMissing},
+		"no desktop":          {set(wire.ClaimScreenLock, wire.ClaimNotApplicable), wire.ClaimScreenLock, wire.ClaimNotApplicable, ""},
+		"no USB":              {set(wire.ClaimUSBStorage, wire.ClaimNotApplicable), wire.ClaimUSBStorage, wire.ClaimNotApplicable, ""},
+		"the PDP's own claim": {func(all claims) { all[wire.ClaimBaseline] = &wire.Claim{ID: wire.ClaimBaseline, State: wire.ClaimPass} }, wire.ClaimBaseline, "",
+			"unsupported/" + reason.ClaimUnknown},
 		"newer agent's": {func(all claims) { all["new"] = &wire.Claim{ID: "new", State: wire.ClaimPass} }, "new", "",
 			"unsupported/" + reason.ClaimUnknown},
 	} {
@@ -73,6 +103,54 @@ func TestClaims(t *testing.T) {
 			if text := reason.Of(reason.Chinese, f.Reason); strings.Contains(text.What+text.Do, "{") {
 				t.Errorf("%s: an argument is missing: %s", name, text.What)
 			}
+		}
+	}
+}
+
+// TestWhatIsNotDemandedIsANote: it is judged and told like the others, and what
+// is demanded keeps its own weight beside it.
+func TestWhatIsNotDemandedIsANote(t *testing.T) {
+	d := enrolled(t, machine(t, first))
+	fails := func(id wire.ClaimID) func(map[wire.ClaimID]*wire.Claim) {
+		return func(all map[wire.ClaimID]*wire.Claim) { all[id].State, all[id].Problem = wire.ClaimFail, "three of them" }
+	}
+	appraise := func(raw []byte) wire.AttestationResult {
+		in := d.input(t, raw)
+		in.Policy.Required = []wire.ClaimID{wire.ClaimOSRelease, wire.ClaimFirewall}
+		return verifier.Appraise(in)
+	}
+	r := appraise(goodClaims(t, fails(wire.ClaimAntivirus)))
+	f := r.Findings[0]
+	if f.Claim != wire.ClaimAntivirus || !f.Note || f.Fails() || f.Reason.Code != reason.AntivirusNotFresh || f.Seen != "three of them" {
+		t.Errorf("%+v", f)
+	}
+	if f.Reason.Args["system"] != string(reason.LinuxDebian) {
+		t.Errorf("told for %q", f.Reason.Args["system"])
+	}
+	if !slices.ContainsFunc(r.Claims, func(c wire.Claim) bool { return c.ID == wire.ClaimAntivirus && c.State == wire.ClaimFail }) {
+		t.Errorf("the claim is not passed on: %+v", r.Claims)
+	}
+	r = appraise(goodClaims(t, func(all map[wire.ClaimID]*wire.Claim) { delete(all, wire.ClaimAntivirus) }))
+	if got := codes(r); strings.Contains(got, reason.AntivirusMissing) {
+		t.Errorf("a claim that nobody demands is missed: %s", got)
+	}
+	if f := appraise(goodClaims(t, fails(wire.ClaimFirewall))).Findings[0]; f.Note || !f.Fails() {
+		t.Errorf("a demanded claim is a note: %+v", f)
+	}
+}
+
+func TestParseRequired(t *testing.T) {
+	if got, err := verifier.ParseRequired([]string{"firewall", "usb-storage"}); err != nil || !slices.Equal(got, []wire.ClaimID{wire.ClaimFirewall, wire.ClaimUSBStorage}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, names := range [][]string{nil, {}, {"fire-wall"}, {""}, {"gcb"}, {"firewall", "firewall"}} {
+		if got, err := verifier.ParseRequired(names); err == nil {
+			t.Errorf("%q: %v", names, got)
+		}
+	}
+	for _, id := range verifier.DefaultRequired() {
+		if _, err := verifier.ParseRequired([]string{string(id)}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -329,7 +329,7 @@ func (b *bench) signRaw(key object, digest [sha256.Size]byte) ([]byte, error) {
 func goodClaims(t testing.TB, change ...func(map[wire.ClaimID]*wire.Claim)) []byte {
 	t.Helper()
 	all := map[wire.ClaimID]*wire.Claim{}
-	for _, id := range []wire.ClaimID{wire.ClaimOSRelease, wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimSecureBoot} {
+	for _, id := range append(verifier.DefaultRequired(), wire.ClaimAutoUpdates, wire.ClaimAdministrators, wire.ClaimKernelLockdown, wire.ClaimUSBStorage) {
 		all[id] = &wire.Claim{ID: id, State: wire.ClaimPass, MeasuredAt: noon, Source: "test"}
 	}
 	all[wire.ClaimOSRelease].Value = map[string]string{"id": "debian", "version_id": "13"}

@@ -3,7 +3,10 @@ package verifier
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // OS is a release of an operating system as os-release(5) names it.
@@ -34,6 +37,44 @@ func ParseOS(text string) (OS, error) {
 type Policy struct {
 	// SupportedOS lists the releases that count as supported; none if empty.
 	SupportedOS []OS
+	// Required lists the claims that every device must make and pass; all that
+	// are known if empty.
+	Required []wire.ClaimID
+}
+
+// ErrClaim is returned for a claim that no verifier knows.
+var ErrClaim = errors.New("verifier: no such claim")
+
+// DefaultRequired are the claims that are demanded where nothing else is set.
+func DefaultRequired() []wire.ClaimID {
+	return []wire.ClaimID{
+		wire.ClaimOSRelease, wire.ClaimOSUpdates, wire.ClaimDiskEncryption, wire.ClaimFirewall,
+		wire.ClaimSecureBoot, wire.ClaimScreenLock, wire.ClaimAntivirus, wire.ClaimTimeSync,
+	}
+}
+
+// ParseRequired reads the claims that are to be demanded. An unknown one, one
+// named twice, and none at all are errors.
+func ParseRequired(names []string) ([]wire.ClaimID, error) {
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%w: the list is empty", ErrClaim)
+	}
+	required := make([]wire.ClaimID, 0, len(names))
+	for _, name := range names {
+		id := wire.ClaimID(name)
+		if !slices.ContainsFunc(demands[:], func(d demand) bool { return d.id == id }) {
+			return nil, fmt.Errorf("%w: %q", ErrClaim, name)
+		}
+		if slices.Contains(required, id) {
+			return nil, fmt.Errorf("verifier: the claim %q is named twice", name)
+		}
+		required = append(required, id)
+	}
+	return required, nil
+}
+
+func (p Policy) requires(id wire.ClaimID) bool {
+	return len(p.Required) == 0 || slices.Contains(p.Required, id)
 }
 
 func (p Policy) supports(id, version string) bool {

@@ -20,11 +20,8 @@ type check struct {
 	State string
 	reasonText
 	Action string // of the remedy
-}
-
-// asked reports whether the decision asks for this line to be put right.
-func (c check) asked() bool {
-	return c.Code != "" && (c.State == stateFail || c.State == stateUnknown)
+	// Asked says that the decision asks for this line to be put right.
+	Asked bool
 }
 
 // checklist puts together what a decision asks for and what was measured,
@@ -33,6 +30,7 @@ func (c check) asked() bool {
 func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) []check {
 	var checks []check
 	seenCode, seenClaim := map[string]bool{}, map[wire.ClaimID]bool{}
+	asked := true
 	add := func(state string, why wire.Reason, claim wire.ClaimID, action string) {
 		if why.Code == "" || seenCode[why.Code] || (claim != "" && seenClaim[claim]) {
 			return
@@ -42,7 +40,7 @@ func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) []check
 			seenClaim[claim] = true
 			state = claimState(p.Claims, claim, state)
 		}
-		checks = append(checks, check{State: state, reasonText: describe(lang, why), Action: action})
+		checks = append(checks, check{State: state, reasonText: describe(lang, why), Action: action, Asked: asked})
 	}
 	for _, remedy := range p.Decision.Remedies {
 		add(stateFail, remedy.Reason, remedy.Claim, remedy.Action)
@@ -50,6 +48,7 @@ func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) []check
 	for _, why := range p.Decision.Reasons {
 		add(stateFail, why, "", "")
 	}
+	asked = false
 	for _, finding := range p.Findings {
 		add(stateWarn, finding.Reason, finding.Claim, "fix-claim")
 	}

@@ -33,7 +33,7 @@ func (s *Site) Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage)
 		content.Continue = p.ReturnPath
 	}
 	for _, c := range checks {
-		if c.asked() {
+		if c.Asked {
 			content.Unmet++
 		}
 	}
@@ -55,7 +55,7 @@ func headline(p wire.DenialPage, checks []check) string {
 	}
 	side := "policy"
 	for _, c := range checks {
-		if c.asked() {
+		if c.Asked {
 			side = c.Side
 			break
 		}

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -47,8 +50,37 @@ var argument = regexp.MustCompile(`\{[a-z_]+\}`)
 // single case.
 func withoutArguments(text reasonText) reasonText {
 	text.Title, text.What, text.Do = argument.ReplaceAllString(text.Title, "…"), argument.ReplaceAllString(text.What, "…"), argument.ReplaceAllString(text.Do, "…")
-	for i, step := range text.Steps {
-		text.Steps[i] = argument.ReplaceAllString(step, "…")
+	for _, steps := range append([][]string{text.Steps}, slices.Collect(maps.Values(text.StepsOn))...) {
+		for i, step := range steps {
+			steps[i] = argument.ReplaceAllString(step, "…")
+		}
 	}
 	return text
+}
+
+// helpContent is a reason's general text, with the steps for every system: a
+// help page knows no device.
+type helpContent struct {
+	reasonText
+	Systems []systemSteps
+}
+
+type systemSteps struct {
+	Name  string
+	Steps []string
+}
+
+// systemNames are proper names, the same in both languages.
+var systemNames = map[reason.System]string{
+	reason.LinuxDebian: "Debian, Ubuntu", reason.LinuxRHEL: "Red Hat Enterprise Linux, Fedora", reason.Windows: "Windows", reason.MacOS: "macOS",
+}
+
+func helpOf(text reasonText) helpContent {
+	content := helpContent{reasonText: withoutArguments(text)}
+	for _, system := range reason.Systems() {
+		if steps := text.StepsOn[system]; len(steps) > 0 {
+			content.Systems = append(content.Systems, systemSteps{Name: systemNames[system], Steps: steps})
+		}
+	}
+	return content
 }

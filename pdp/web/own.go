@@ -100,7 +100,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) {
 		if known == code {
 			s.render(w, r, show{
 				host: ownHost, status: http.StatusOK, name: "help.html", title: "help.code-title", titleArgs: []any{"code", code},
-				content: withoutArguments(describe(language(r), wire.Reason{Code: code})),
+				content: helpOf(describe(language(r), wire.Reason{Code: code})),
 			})
 			return
 		}

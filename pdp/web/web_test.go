@@ -352,6 +352,19 @@ func TestTheChecklist(t *testing.T) {
 	}
 }
 
+// TestWhatIsAskedIsWhatTheDecisionNames: a finding that this decision did not
+// ask for is told and not counted, also where it could not be measured.
+func TestWhatIsAskedIsWhatTheDecisionNames(t *testing.T) {
+	checks := checklist(reason.English, newSite(t).texts[reason.English], wire.DenialPage{
+		Decision: wire.Decision{Remedies: []wire.Remedy{{Reason: reason.New(reason.FirewallOff), Claim: wire.ClaimFirewall}}},
+		Findings: []wire.Finding{{Reason: reason.New(reason.AntivirusUnmeasured), Claim: wire.ClaimAntivirus, Note: true}},
+		Claims:   []wire.Claim{{ID: wire.ClaimFirewall, State: wire.ClaimFail}, {ID: wire.ClaimAntivirus, State: wire.ClaimError}},
+	})
+	if len(checks) != 2 || !checks[0].Asked || checks[0].Code != reason.FirewallOff || checks[1].Asked || checks[1].State != stateUnknown {
+		t.Errorf("%+v", checks)
+	}
+}
+
 func TestReturnPathsThatLeadAwayAreNotUsed(t *testing.T) {
 	s := newSite(t)
 	for path, want := range map[string]string{
@@ -368,7 +381,7 @@ func TestReturnPathsThatLeadAwayAreNotUsed(t *testing.T) {
 
 func TestTheFirstLineNamesTheSide(t *testing.T) {
 	at := func(side string) []check {
-		return []check{{State: stateFail, reasonText: reasonText{Code: "ZT-X", Text: reason.Text{Side: side}}}}
+		return []check{{State: stateFail, Asked: true, reasonText: reasonText{Code: "ZT-X", Text: reason.Text{Side: side}}}}
 	}
 	for _, tt := range []struct {
 		page   wire.DenialPage
@@ -383,7 +396,7 @@ func TestTheFirstLineNamesTheSide(t *testing.T) {
 		{wire.DenialPage{}, at("made-up"), "denial.cause.policy"},
 		{wire.DenialPage{}, nil, "denial.cause.policy"},
 		{wire.DenialPage{}, []check{{State: stateWarn, reasonText: reasonText{Code: "ZT-X", Text: reason.Text{Side: "key"}}}}, "denial.cause.policy"},
-		{wire.DenialPage{Device: "LT-1"}, []check{{State: stateUnknown, reasonText: reasonText{Code: "ZT-X", Text: reason.Text{Side: "device"}}}}, "denial.cause.device"},
+		{wire.DenialPage{Device: "LT-1"}, []check{{State: stateUnknown, Asked: true, reasonText: reasonText{Code: "ZT-X", Text: reason.Text{Side: "device"}}}}, "denial.cause.device"},
 		{wire.DenialPage{Decision: wire.Decision{Effect: wire.StepUp}}, at("device"), "denial.cause.step-up"},
 		{wire.DenialPage{ReadAllowed: true}, at("device"), "denial.cause.read-only"},
 	} {
