@@ -46,7 +46,9 @@ type Measurement struct {
 	// Type is the event's type as the log says. It is not authenticated.
 	Type uint32 `json:"type"`
 	// Detail is for people: a path, a version, a command line. It comes from
-	// data that hashes to Digest, or is empty.
+	// data that hashes to Digest, or is empty. Of a command line it is the whole
+	// line without the boot loader's own prefix, never cut short: its general
+	// form is held against reference values (GeneralCommandLine).
 	Detail string `json:"detail,omitempty"`
 	// Members are SHA-256 digests of the entries of a signature list (PK, KEK,
 	// db, dbx, MOK), in order; of an authority, the one entry.
@@ -70,4 +72,29 @@ type Boot struct {
 	PCRDigest    []byte          `json:"pcr_digest"`
 	SecureBoot   SecureBootState `json:"secure_boot,omitempty"`
 	Measurements []Measurement   `json:"measurements"`
+}
+
+// BootAppraisal is how a boot stands to an agency's reference values.
+type BootAppraisal struct {
+	Findings []Finding `json:"findings,omitempty"`
+	// Executables is the tier of the vector; Hardware is the best that the
+	// device's hardware may count for. The zero values affirm nothing.
+	Executables Trustworthiness `json:"executables"`
+	Hardware    Trustworthiness `json:"hardware"`
+	// Events are the measurements that differ from the reference values, those
+	// that are not demanded too, in the order of the log; then what is absent.
+	Events []BootEvent `json:"events,omitempty"`
+}
+
+// BootEvent is one measurement that differs from the reference values.
+type BootEvent struct {
+	// Measurement has no digest where the reference values have this place and
+	// the boot does not.
+	Measurement Measurement `json:"measurement"`
+	// Demanded says that the appraisal policy asks for a known value here. Type
+	// is empty where it does not.
+	Demanded bool        `json:"demanded"`
+	Type     FindingType `json:"type,omitempty"`
+	Expected string      `json:"expected,omitempty"`
+	Seen     string      `json:"seen,omitempty"`
 }

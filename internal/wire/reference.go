@@ -36,7 +36,8 @@ type ReferenceValue struct {
 	State  ReferenceState
 	// Bundle names where the value comes from, Note what it is, for people.
 	Bundle, Note string
-	// Members are those of the Measurement, where there are any.
+	// Members are those of the Measurement, where there are any; of a command
+	// line, its GeneralCommandLineDigest.
 	Members [][]byte
 }
 

@@ -54,8 +54,14 @@ func (f Finding) Fails() bool {
 	return !f.Note && f.Type != FindingUnsupported && f.Type != FindingUnknownUpdate
 }
 
-// AttestationResult is the Verifier's judgement of one Evidence. A result with
-// a tampered finding never carries an affirming tier.
+// AttestationResult is the Verifier's judgement of one Evidence.
+//
+// A tampered finding means one of two things, and the vector tells them apart.
+// Forged Evidence makes instance_identity contraindicated: no tier affirms, and
+// nothing that the Evidence says is passed on, neither claims nor clock. Genuine
+// Evidence of a boot that was tampered with makes executables contraindicated
+// (and hardware, where it is the firmware): the device is denied all the same,
+// but it is this device, and its claims and clock are known.
 type AttestationResult struct {
 	DeviceID string      `json:"device_id"`
 	Vector   TrustVector `json:"vector"`
