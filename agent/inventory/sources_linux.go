@@ -1,0 +1,3 @@
+package inventory
+
+func sources() []source { return []source{dpkg, rpm} }
