@@ -43,7 +43,7 @@ func readApplications(ctx context.Context, m Machine) ([]wire.Software, error) {
 		if a.Name == "" {
 			return nil, fmt.Errorf("%w: an application without a name", ErrMalformed)
 		}
-		s := wire.Software{Source: "applications", Name: a.Name, Version: a.Version}
+		s := wire.Software{Source: wire.SoftwareApplications, Name: a.Name, Version: a.Version}
 		if a.From == "apple" {
 			s.Vendor = "apple"
 		}

@@ -108,7 +108,7 @@ func packageOf(stanza map[string]string, always bool) (wire.Software, bool) {
 			return wire.Software{}, false
 		}
 	}
-	s := wire.Software{Source: "dpkg", Name: stanza["Package"], Version: stanza["Version"], Arch: stanza["Architecture"]}
+	s := wire.Software{Source: wire.SoftwareDpkg, Name: stanza["Package"], Version: stanza["Version"], Arch: stanza["Architecture"]}
 	if origin, _, _ := strings.Cut(stanza["Source"], " "); origin != s.Name {
 		s.Origin = origin
 	}

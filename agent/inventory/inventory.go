@@ -58,6 +58,7 @@ type Document struct {
 type Reader struct {
 	machine Machine
 	sources []source
+	system  func(ctx context.Context, m Machine) (id, release string, err error)
 
 	mu    sync.Mutex
 	stamp string
@@ -65,7 +66,7 @@ type Reader struct {
 }
 
 // New returns a Reader for m.
-func New(m Machine) *Reader { return &Reader{machine: m, sources: sources()} }
+func New(m Machine) *Reader { return &Reader{machine: m, sources: sources(), system: system} }
 
 // Read returns the inventory as it is now.
 func (r *Reader) Read(ctx context.Context) (Document, error) {
@@ -93,7 +94,11 @@ func (r *Reader) Read(ctx context.Context) (Document, error) {
 		}
 		all = append(all, some...)
 	}
-	document, err := marshal(all)
+	id, release, err := r.system(ctx, r.machine)
+	if err != nil {
+		return Document{}, err
+	}
+	document, err := marshal(wire.Inventory{System: id, Release: release, Software: all})
 	if err != nil {
 		return Document{}, err
 	}
@@ -101,22 +106,22 @@ func (r *Reader) Read(ctx context.Context) (Document, error) {
 	return document, nil
 }
 
-func marshal(all []wire.Software) (Document, error) {
-	slices.SortFunc(all, func(a, b wire.Software) int {
+func marshal(in wire.Inventory) (Document, error) {
+	slices.SortFunc(in.Software, func(a, b wire.Software) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
 	})
-	all = slices.Compact(all)
-	if len(all) > maxSoftware {
-		return Document{}, fmt.Errorf("%w: %d entries", ErrTooLarge, len(all))
+	in.Software = slices.Compact(in.Software)
+	if len(in.Software) > maxSoftware {
+		return Document{}, fmt.Errorf("%w: %d entries", ErrTooLarge, len(in.Software))
 	}
-	raw, err := json.Marshal(wire.Inventory{Software: all})
+	raw, err := json.Marshal(in)
 	if err != nil {
 		return Document{}, fmt.Errorf("inventory: %w", err)
 	}
 	if len(raw) > wire.MaxInventoryBytes {
 		return Document{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(raw))
 	}
-	return Document{Raw: raw, Digest: sha256.Sum256(raw), Count: len(all)}, nil
+	return Document{Raw: raw, Digest: sha256.Sum256(raw), Count: len(in.Software)}, nil
 }
 
 // statStamp is a stamp made of files' times and sizes; empty if none is there.

@@ -15,13 +15,18 @@ import (
 )
 
 // of returns a Reader with these sources alone.
-func of(m Machine, s ...source) *Reader { return &Reader{machine: m, sources: s} }
+func of(m Machine, s ...source) *Reader {
+	return &Reader{machine: m, sources: s, system: func(context.Context, Machine) (string, string, error) { return "debian", "12", nil }}
+}
 
 func software(t *testing.T, d Document) []wire.Software {
 	t.Helper()
 	var i wire.Inventory
 	if err := strictjson.Unmarshal(d.Raw, &i); err != nil {
 		t.Fatal(err)
+	}
+	if i.System != "debian" || i.Release != "12" {
+		t.Errorf("%s %s", i.System, i.Release)
 	}
 	if len(i.Software) != d.Count {
 		t.Errorf("%d entries are counted as %d", len(i.Software), d.Count)
@@ -35,9 +40,9 @@ func TestDpkg(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []wire.Software{
-		{Source: "dpkg", Name: "libc-bin", Version: "2.36-9+deb12u9", Origin: "glibc", Arch: "amd64"},
-		{Source: "dpkg", Name: "libssl3", Version: "3.0.15-1~deb12u1", Origin: "openssl", Arch: "amd64"},
-		{Source: "dpkg", Name: "openssl", Version: "3.0.15-1~deb12u1", Arch: "amd64"},
+		{Source: wire.SoftwareDpkg, Name: "libc-bin", Version: "2.36-9+deb12u9", Origin: "glibc", Arch: "amd64"},
+		{Source: wire.SoftwareDpkg, Name: "libssl3", Version: "3.0.15-1~deb12u1", Origin: "openssl", Arch: "amd64"},
+		{Source: wire.SoftwareDpkg, Name: "openssl", Version: "3.0.15-1~deb12u1", Arch: "amd64"},
 	}
 	if got := software(t, d); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
@@ -94,8 +99,8 @@ func TestRPM(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []wire.Software{
-		{Source: "rpm", Name: "bash", Version: "5.1.8-9.el9", Vendor: "Red Hat, Inc.", Arch: "x86_64"},
-		{Source: "rpm", Name: "openssl-libs", Version: "1:3.0.7-27.el9", Vendor: "Red Hat, Inc.", Origin: "openssl", Arch: "x86_64"},
+		{Source: wire.SoftwareRPM, Name: "bash", Version: "5.1.8-9.el9", Vendor: "Red Hat, Inc.", Arch: "x86_64"},
+		{Source: wire.SoftwareRPM, Name: "openssl-libs", Version: "1:3.0.7-27.el9", Vendor: "Red Hat, Inc.", Origin: "openssl", Arch: "x86_64"},
 	}
 	if got := software(t, d); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
@@ -121,8 +126,8 @@ func TestApplications(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []wire.Software{
-		{Source: "applications", Name: "Firefox", Version: "145.0"},
-		{Source: "applications", Name: "Safari", Version: "26.1", Vendor: "apple"},
+		{Source: wire.SoftwareApplications, Name: "Firefox", Version: "145.0"},
+		{Source: wire.SoftwareApplications, Name: "Safari", Version: "26.1", Vendor: "apple"},
 	}
 	if got := software(t, d); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
@@ -137,7 +142,7 @@ func TestApplications(t *testing.T) {
 
 func TestUninstallEntries(t *testing.T) {
 	whole := uninstallEntry{key: "{1}", displayName: "7-Zip 24.09", version: "24.09", vendor: "Igor Pavlov", platform: "x64"}
-	if s, shown := programOf(whole); !shown || s != (wire.Software{Source: "registry", Name: "7-Zip 24.09", Version: "24.09", Vendor: "Igor Pavlov", Arch: "x64"}) {
+	if s, shown := programOf(whole); !shown || s != (wire.Software{Source: wire.SoftwareRegistry, Name: "7-Zip 24.09", Version: "24.09", Vendor: "Igor Pavlov", Arch: "x64"}) {
 		t.Errorf("%+v %v", s, shown)
 	}
 	for name, change := range map[string]func(*uninstallEntry){
@@ -191,11 +196,42 @@ func TestTooMuchSoftware(t *testing.T) {
 	for i := range many {
 		many[i] = wire.Software{Name: strings.Repeat("x", i%7+1), Version: time.Unix(int64(i), 0).String()}
 	}
-	if _, err := marshal(many); !errors.Is(err, ErrTooLarge) {
+	if _, err := marshal(wire.Inventory{Software: many}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("%d entries: %v", len(many), err)
 	}
-	if _, err := marshal([]wire.Software{{Name: strings.Repeat("x", wire.MaxInventoryBytes)}}); !errors.Is(err, ErrTooLarge) {
+	if _, err := marshal(wire.Inventory{Software: []wire.Software{{Name: strings.Repeat("x", wire.MaxInventoryBytes)}}}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a huge name: %v", err)
+	}
+}
+
+func TestOSRelease(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"ID=debian\nVERSION_ID=\"13\"\n":             {"debian", "13"},
+		"# a comment\n\nID='rhel'\nVERSION_ID=9.4":   {"rhel", "9.4"},
+		"NAME=x\nID=arch\n":                          {"arch", ""},
+		"VERSION_ID=\"22.04\"\nID=ubuntu\nID_LIKE=z": {"ubuntu", "22.04"},
+	} {
+		id, release, err := osRelease(fstest.MapFS{"etc/os-release": {Data: []byte(text)}})
+		if err != nil || id != want[0] || release != want[1] {
+			t.Errorf("%q: %s %s %v", text, id, release, err)
+		}
+	}
+	for _, files := range []fstest.MapFS{{}, {"usr/lib/os-release": {Data: []byte("NAME=x\n")}}} {
+		if id, _, err := osRelease(files); err == nil {
+			t.Errorf("%v: %s", files, id)
+		}
+	}
+}
+
+func TestMacOSRelease(t *testing.T) {
+	m := Machine{Run: func(_ context.Context, name string, args ...string) ([]byte, error) {
+		if name != "/usr/bin/sw_vers" || len(args) != 1 || args[0] != "-productVersion" {
+			t.Error(name, args)
+		}
+		return []byte("26.1\n"), nil
+	}}
+	if id, release, err := macRelease(t.Context(), m); err != nil || id != "macos" || release != "26.1" {
+		t.Errorf("%s %s %v", id, release, err)
 	}
 }
 

@@ -21,5 +21,5 @@ func programOf(e uninstallEntry) (wire.Software, bool) {
 	case "Security Update", "Update Rollup", "Hotfix", "ServicePack":
 		return wire.Software{}, false
 	}
-	return wire.Software{Source: "registry", Name: e.displayName, Version: e.version, Vendor: e.vendor, Arch: e.platform}, true
+	return wire.Software{Source: wire.SoftwareRegistry, Name: e.displayName, Version: e.version, Vendor: e.vendor, Arch: e.platform}, true
 }

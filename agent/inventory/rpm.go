@@ -41,7 +41,7 @@ func readRPM(ctx context.Context, m Machine) ([]wire.Software, error) {
 			continue // a key in rpm's database, not a program
 		}
 		all = append(all, wire.Software{
-			Source: "rpm", Name: fields[0], Version: strings.TrimPrefix(fields[1], "0:"),
+			Source: wire.SoftwareRPM, Name: fields[0], Version: strings.TrimPrefix(fields[1], "0:"),
 			Arch: known(fields[2]), Vendor: known(fields[3]), Origin: sourceName(known(fields[4]), fields[0]),
 		})
 	}

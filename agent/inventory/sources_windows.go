@@ -131,3 +131,19 @@ func readEntry(root registry.Key, name string, access uint32) (uninstallEntry, e
 	e.systemComponent = component == 1
 	return e, nil
 }
+
+// system is the build as Windows counts it, such as 10.0.26100.4652: the last
+// part grows with each cumulative update.
+func system(context.Context, Machine) (id, release string, err error) {
+	version := windows.RtlGetVersion()
+	key, err := registry.OpenKey(registry.LOCAL_MACHINE, `SOFTWARE\Microsoft\Windows NT\CurrentVersion`, registry.QUERY_VALUE)
+	if err != nil {
+		return "", "", fmt.Errorf("inventory: %w", err)
+	}
+	defer func() { _ = key.Close() }()
+	revision, _, err := key.GetIntegerValue("UBR")
+	if err != nil {
+		return "", "", fmt.Errorf("inventory: the update build revision: %w", err)
+	}
+	return "windows", fmt.Sprintf("%d.%d.%d.%d", version.MajorVersion, version.MinorVersion, version.BuildNumber, revision), nil
+}
