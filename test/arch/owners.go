@@ -29,6 +29,10 @@ var owners = []owner{
 	{"github.com/go-json-experiment/json", []string{"internal/strictjson"}},
 	{"github.com/goccy/go-yaml", []string{"internal/yamlfile"}},
 	{"github.com/kardianos/service", []string{"cmd"}},
+	// How Debian's and RPM's versions compare: two small libraries that a
+	// vulnerability scanner keeps up.
+	{"github.com/knqyf263/go-deb-version", []string{"pdp/inventory"}},
+	{"github.com/knqyf263/go-rpm-version", []string{"pdp/inventory"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"github.com/google/nftables", []string{"agent/helper", "agent/posture"}},
 	{"github.com/mdlayher/netlink", []string{"agent/helper"}},
