@@ -86,7 +86,7 @@ func (e *examination) trustedModule() {
 	if e.running == nil && e.status.Enrolled {
 		for _, why := range e.status.Problems {
 			switch why.Code {
-			case reason.TPMNotFound, reason.TPMBusy, reason.TPMReplaced, reason.TPMFailed:
+			case reason.TPMNotFound, reason.TPMBusy, reason.TPMReplaced, reason.TPMCleared, reason.TPMFailed:
 				e.add("tpm", &Fault{why: why}, why.Code)
 				return
 			}

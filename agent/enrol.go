@@ -15,11 +15,26 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 )
 
-// Enrol makes this device known to a PDP with a one-time code, and writes the
-// state. With replace an enrolment that is there is given up, once the new one
-// is finished. tell is called with each step as it begins: 1 to 4.
-func Enrol(ctx context.Context, c Config, code string, replace bool, tell func(step int)) (*state.State, error) {
-	parsed, err := client.ParseCode(code)
+// Enrolment says how a device is to be enrolled.
+type Enrolment struct {
+	// Code is the one-time code. Empty for a device that the PDP expects; then
+	// CAFingerprint names the PDP's CA, as SHA-256 in hexadecimal.
+	Code, CAFingerprint string
+	// EK names the kind of endorsement key: "p-256", "p-384" or "rsa-2048".
+	// Empty for the first of these that has a certificate, or that the TPM
+	// knows if none has.
+	EK string
+	// WithoutCertificate has an administrator vouch for the EK, although the
+	// TPM has a certificate.
+	WithoutCertificate bool
+	// Replace gives up an enrolment that is there, once the new one is finished.
+	Replace bool
+}
+
+// Enrol makes this device known to a PDP and writes the state. tell is called
+// with each step as it begins: 1 to 4.
+func Enrol(ctx context.Context, c Config, how Enrolment, tell func(step int)) (*state.State, error) {
+	parsed, err := how.code()
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +50,7 @@ func Enrol(ctx context.Context, c Config, code string, replace bool, tell func(s
 		return nil, stateFault(err, c.State)
 	}
 	defer release()
-	if err := mayEnrol(file, replace); err != nil {
+	if err := mayEnrol(file, how.Replace); err != nil {
 		return nil, err
 	}
 	tell(1)
@@ -44,7 +59,7 @@ func Enrol(ctx context.Context, c Config, code string, replace bool, tell func(s
 		return nil, err
 	}
 	defer func() { _ = t.Close() }()
-	e, keys, err := prepare(t, tell)
+	e, keys, err := prepare(t, how, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -82,21 +97,23 @@ func mayEnrol(file *state.File, replace bool) error {
 	return nil
 }
 
+// code says which CA to believe, and with which secret the device comes.
+func (how Enrolment) code() (client.Code, error) {
+	if how.Code == "" {
+		return client.WithoutCode(how.CAFingerprint)
+	}
+	return client.ParseCode(how.Code)
+}
+
 // prepare reads the EK and makes the device's keys under it.
-func prepare(t *tpm.TPM, tell func(step int)) (client.Enrolment, state.Secret, error) {
+func prepare(t *tpm.TPM, how Enrolment, tell func(step int)) (client.Enrolment, state.Secret, error) {
 	e := client.Enrolment{OS: runtime.GOOS, Clock: time.Now, Random: rand.Reader}
 	var err error
 	if e.Hostname, err = os.Hostname(); err != nil {
 		return e, nil, fmt.Errorf("agent: %w", err)
 	}
-	certificates, err := t.EKCertificates()
+	template, err := endorse(t, how, &e)
 	if err != nil {
-		return e, nil, err
-	}
-	var template string
-	if len(certificates) > 0 {
-		template, e.EKCertificate = certificates[0].Template, certificates[0].DER
-	} else if template, e.EKKey, err = t.EKPublic(); err != nil {
 		return e, nil, err
 	}
 	tell(2)
@@ -111,4 +128,23 @@ func prepare(t *tpm.TPM, tell func(step int)) (client.Enrolment, state.Secret, e
 	e.Keys = keys
 	secret, err := marshalKeys(blobs)
 	return e, secret, err
+}
+
+// endorse chooses the EK, fills in what speaks for it, and names its template.
+func endorse(t *tpm.TPM, how Enrolment, e *client.Enrolment) (template string, err error) {
+	if !how.WithoutCertificate {
+		certificates, err := t.EKCertificates()
+		if err != nil {
+			return "", err
+		}
+		for _, c := range certificates {
+			if how.EK == "" || how.EK == c.Template {
+				e.EKCertificate = c.DER
+				e.EKIntermediates, err = t.EKIntermediates()
+				return c.Template, err
+			}
+		}
+	}
+	template, e.EKKey, err = t.EKPublic(how.EK)
+	return template, err
 }

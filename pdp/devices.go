@@ -20,8 +20,11 @@ import (
 type endorser struct{ *verifier.Endorser }
 
 // Endorse implements enrolment.Endorser.
-func (e endorser) Endorse(certificate []byte, now time.Time) (enrolment.EndorsementKey, error) {
-	key, err := e.Endorser.Endorse(certificate, now)
+func (e endorser) Endorse(certificate []byte, sent [][]byte, now time.Time) (enrolment.EndorsementKey, error) {
+	key, err := e.Endorser.Endorse(certificate, sent, now)
+	if errors.Is(err, endorsement.ErrValidity) {
+		return nil, fmt.Errorf("%w: %w", enrolment.ErrEndorsementEnded, err)
+	}
 	if err != nil {
 		return nil, err
 	}

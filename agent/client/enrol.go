@@ -33,8 +33,9 @@ type Enrolment struct {
 	Code    Code
 	Keys    Enroller
 	// EKCertificate is DER; where there is none, EKKey is the EK's
-	// SubjectPublicKeyInfo.
+	// SubjectPublicKeyInfo. EKIntermediates complete the certificate's chain.
 	EKCertificate, EKKey []byte
+	EKIntermediates      [][]byte
 	Hostname, OS         string
 	Clock                func() time.Time
 	Random               io.Reader
@@ -48,7 +49,7 @@ type Outcome struct {
 }
 
 // Enrol makes this device known to the PDP: it starts with the one-time code,
-// answers the credential challenge, has its keys certified, and finishes.
+// or as a device that is expected, answers the credential challenge, has its keys certified, and finishes.
 func Enrol(ctx context.Context, e Enrolment) (Outcome, error) {
 	var ca *x509.Certificate
 	pinned := trust{digest: &e.Code.CADigest}
@@ -60,7 +61,7 @@ func Enrol(ctx context.Context, e Enrolment) (Outcome, error) {
 	defer h.CloseIdleConnections()
 	var challenge wire.EnrolChallenge
 	if err := c.timed(ctx, h, "/v1/enrol/start", wire.EnrolStart{
-		Code: e.Code.text, EKCertificate: e.EKCertificate, EKKey: e.EKKey,
+		Code: e.Code.text, EKCertificate: e.EKCertificate, EKIntermediates: e.EKIntermediates, EKKey: e.EKKey,
 		AK: e.Keys.AK(), Hostname: e.Hostname, OS: e.OS,
 	}, &challenge); err != nil {
 		return Outcome{}, err

@@ -154,3 +154,34 @@ func extend(connection transport.TPM, pcr tpm2.TPMHandle) error {
 	}.Execute(connection)
 	return err
 }
+
+// fillNV makes an NV area that the owner, or else everybody, may read.
+func (b bench) fillNV(t *testing.T, at tpm2.TPMHandle, content []byte, byOwner bool) (remove func()) {
+	t.Helper()
+	owner := tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
+	area := tpm2.TPMSNVPublic{
+		NVIndex: at, NameAlg: tpm2.TPMAlgSHA256, DataSize: uint16(len(content)),
+		Attributes: tpm2.TPMANV{OwnerWrite: true, OwnerRead: byOwner, AuthRead: !byOwner, NoDA: true},
+	}
+	if _, err := (tpm2.NVDefineSpace{AuthHandle: owner, PublicInfo: tpm2.New2B(area)}.Execute(b.tpm.connection)); err != nil {
+		t.Fatal(err)
+	}
+	index := func() tpm2.NamedHandle { // its Name changes when it is written
+		about, err := tpm2.NVReadPublic{NVIndex: at}.Execute(b.tpm.connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tpm2.NamedHandle{Handle: at, Name: about.NVName}
+	}
+	for from := 0; from < len(content); from += 400 {
+		part := content[from:min(from+400, len(content))]
+		if _, err := (tpm2.NVWrite{AuthHandle: owner, NVIndex: index(), Data: tpm2.TPM2BMaxNVBuffer{Buffer: part}, Offset: uint16(from)}.Execute(b.tpm.connection)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		if _, err := (tpm2.NVUndefineSpace{AuthHandle: owner, NVIndex: index()}.Execute(b.tpm.connection)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -20,7 +20,10 @@ type Blob struct {
 // Blobs are a device's keys at rest, for a file that only the agent's user
 // reads.
 type Blobs struct {
-	EK         string `json:"ek"` // the EK's template
+	EK string `json:"ek"` // the EK's template
+	// EKDigest is SHA-256 over the EK's SubjectPublicKeyInfo; states of before
+	// it was kept have none.
+	EKDigest   []byte `json:"ek_digest,omitempty"`
 	AK         Blob   `json:"ak"`
 	TLSKey     Blob   `json:"tls_key"`
 	SigningKey Blob   `json:"signing_key"`
@@ -66,9 +69,10 @@ type key struct {
 	private []byte
 	name    tpm2.TPM2BName
 	auth    []byte
+	parent  []byte // the EK's digest, where it is known
 }
 
-func (b Blob) key() (*key, error) {
+func (b Blob) key(parent []byte) (*key, error) {
 	public, err := tpm2.Unmarshal[tpm2.TPMTPublic](b.Public)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -83,5 +87,5 @@ func (b Blob) key() (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	return &key{public: *public, raw: b.Public, private: b.Private, name: *name, auth: b.Auth}, nil
+	return &key{public: *public, raw: b.Public, private: b.Private, name: *name, auth: b.Auth, parent: parent}, nil
 }

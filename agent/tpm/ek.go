@@ -2,9 +2,11 @@ package tpm
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
@@ -104,9 +106,10 @@ type EKCertificate struct {
 	DER      []byte
 }
 
-// EKCertificates reads the EK certificates, the preferred one first. A TPM
-// without any gives none, which is not an error: an administrator may approve
-// such a device.
+// EKCertificates reads the EK certificates, the preferred one first: P-256,
+// P-384, RSA-2048. The order is fixed, so that one TPM enrols with one EK, also
+// after the system was installed anew. A TPM without any gives none, which is
+// not an error: an administrator may approve such a device.
 func (t *TPM) EKCertificates() ([]EKCertificate, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,61 +125,69 @@ func (t *TPM) EKCertificates() ([]EKCertificate, error) {
 		if err != nil {
 			return nil, explain("reading the EK certificate for "+kind.name, err)
 		}
-		if der := trimPadding(raw); len(der) > 0 {
+		if der, _ := cutSequence(raw); len(der) > 0 {
 			all = append(all, EKCertificate{Template: kind.name, DER: der})
 		}
 	}
 	return all, nil
 }
 
-// EKPublic names the EK that this TPM can make of the preferred kind, and gives
-// its SubjectPublicKeyInfo in DER: for a TPM whose maker left no certificate.
-func (t *TPM) EKPublic() (template string, spki []byte, err error) {
+// EKPublic names the EK that this TPM can make, and gives its
+// SubjectPublicKeyInfo in DER: for a TPM whose maker left no certificate. With
+// template empty it is the EK of the first kind, in EKCertificates' order, that
+// the TPM knows.
+func (t *TPM) EKPublic(template string) (name string, spki []byte, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.connection == nil {
 		return "", nil, ErrClosed
 	}
 	t.forget()
+	err = fmt.Errorf("tpm: no EK template is named %q", template)
 	for _, kind := range ekKinds() {
+		if template != "" && template != kind.name {
+			continue
+		}
 		var ek *endorsementKey
 		if ek, err = t.openEK(kind); err != nil {
 			continue // a TPM need not know every curve
 		}
 		ek.release()
-		public, err := tpm2.Pub(ek.public)
-		if err != nil {
-			return "", nil, explain("reading the endorsement key", err)
-		}
-		spki, err := x509.MarshalPKIXPublicKey(public)
-		if err != nil {
-			return "", nil, explain("encoding the endorsement key", err)
-		}
-		return kind.name, spki, nil
+		spki, err := ek.spki()
+		return kind.name, spki, err
 	}
 	return "", nil, err
 }
 
-// trimPadding cuts what some makers leave behind a certificate in NV: it keeps
-// one DER SEQUENCE. What is none gives nothing.
-func trimPadding(raw []byte) []byte {
-	const sequence, long1, long2 = 0x30, 0x81, 0x82
-	if len(raw) < 4 || raw[0] != sequence {
-		return nil
+// spki is the EK's SubjectPublicKeyInfo in DER.
+func (ek *endorsementKey) spki() ([]byte, error) {
+	public, err := tpm2.Pub(ek.public)
+	if err != nil {
+		return nil, explain("reading the endorsement key", err)
 	}
-	var size int
-	switch {
-	case raw[1] < 0x80:
-		size = 2 + int(raw[1])
-	case raw[1] == long1:
-		size = 3 + int(raw[2])
-	case raw[1] == long2:
-		size = 4 + int(raw[2])<<8 + int(raw[3])
-	default:
-		return nil
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, explain("encoding the endorsement key", err)
 	}
-	if size > len(raw) {
-		return nil
+	return spki, nil
+}
+
+// digest is SHA-256 over the EK's SubjectPublicKeyInfo.
+func (ek *endorsementKey) digest() ([]byte, error) {
+	spki, err := ek.spki()
+	if err != nil {
+		return nil, err
 	}
-	return raw[:size]
+	digest := sha256.Sum256(spki)
+	return digest[:], nil
+}
+
+// lost says why k does not load under this EK. TPM2_Clear keeps the endorsement
+// primary seed, and so the EK's public and private parts, and changes the proof
+// by which an EK protects its children (TPM 2.0 part 3, 24.6).
+func (ek *endorsementKey) lost(k *key) error {
+	if digest, err := ek.digest(); err == nil && bytes.Equal(digest, k.parent) {
+		return ErrCleared
+	}
+	return ErrReplaced
 }

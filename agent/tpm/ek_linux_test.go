@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"testing"
 
@@ -139,7 +140,7 @@ func TestEachTemplateGivesWorkingKeys(t *testing.T) {
 
 func TestEKPublic(t *testing.T) {
 	b := newBench(t)
-	template, spki, err := b.tpm.EKPublic()
+	template, spki, err := b.tpm.EKPublic("")
 	if err != nil || template != EKP256 {
 		t.Fatal(template, err)
 	}
@@ -156,6 +157,24 @@ func TestEKPublic(t *testing.T) {
 	public, err := tpm2.Pub(ek.public)
 	if err != nil || !public.(*ecdsa.PublicKey).Equal(parsed) {
 		t.Error("another key", err)
+	}
+}
+
+// An inventory may list the EK of another kind than the agent would choose.
+func TestEKPublicOfAKind(t *testing.T) {
+	b := newBench(t)
+	for _, template := range []string{EKRSA2048, EKP256, EKP384} {
+		name, spki, err := b.tpm.EKPublic(template)
+		if err != nil || name != template {
+			t.Fatal(name, err)
+		}
+		blobs, err := b.tpm.CreateKeys(template, rand.Reader)
+		if digest := sha256.Sum256(spki); err != nil || !bytes.Equal(blobs.EKDigest, digest[:]) {
+			t.Errorf("%s: the keys stand under another EK, %v", template, err)
+		}
+	}
+	if _, _, err := b.tpm.EKPublic("p-521"); err == nil {
+		t.Error("an unknown kind")
 	}
 }
 
@@ -190,20 +209,24 @@ func TestActivateAnswersTheChallenge(t *testing.T) {
 	}
 }
 
-func TestTrimPadding(t *testing.T) {
+func TestCutSequence(t *testing.T) {
 	long := append([]byte{0x30, 0x82, 1, 2}, make([]byte, 258)...)
-	for name, c := range map[string]struct{ raw, want []byte }{
-		"short form":   {[]byte{0x30, 2, 1, 2, 0xff, 0xff}, []byte{0x30, 2, 1, 2}},
-		"one byte":     {append([]byte{0x30, 0x81, 128}, make([]byte, 140)...), append([]byte{0x30, 0x81, 128}, make([]byte, 128)...)},
-		"two bytes":    {append(bytes.Clone(long), 0, 0), long},
-		"cut off":      {long[:200], nil},
-		"empty":        {nil, nil},
-		"blank":        {bytes.Repeat([]byte{0xff}, 20), nil},
-		"not sequence": {[]byte{0x31, 2, 1, 2}, nil},
-		"indefinite":   {[]byte{0x30, 0x80, 0, 0}, nil},
+	for name, c := range map[string]struct {
+		raw, want []byte
+		more      bool
+	}{
+		"short form":   {[]byte{0x30, 2, 1, 2, 0xff, 0xff}, []byte{0x30, 2, 1, 2}, false},
+		"one byte":     {append([]byte{0x30, 0x81, 128}, make([]byte, 140)...), append([]byte{0x30, 0x81, 128}, make([]byte, 128)...), false},
+		"two bytes":    {append(bytes.Clone(long), 0, 0), long, false},
+		"cut off":      {long[:200], nil, true},
+		"its head":     {long[:3], nil, true},
+		"empty":        {nil, nil, false},
+		"blank":        {bytes.Repeat([]byte{0xff}, 20), nil, false},
+		"not sequence": {[]byte{0x31, 2, 1, 2}, nil, false},
+		"indefinite":   {[]byte{0x30, 0x80, 0, 0}, nil, false},
 	} {
-		if got := trimPadding(c.raw); !bytes.Equal(got, c.want) {
-			t.Errorf("%s: % x", name, got)
+		if got, more := cutSequence(c.raw); !bytes.Equal(got, c.want) || more != c.more {
+			t.Errorf("%s: % x, goes on: %v", name, got, more)
 		}
 	}
 }
@@ -212,27 +235,8 @@ func TestTrimPadding(t *testing.T) {
 func TestPaddedAndOwnersCertificates(t *testing.T) {
 	b := newBench(t)
 	certificate := append([]byte{0x30, 0x82, 0x03, 0x00}, bytes.Repeat([]byte{5}, 0x300)...) // longer than one read
-	owner := tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
 	for _, byOwner := range []bool{true, false} {
-		content := append(bytes.Clone(certificate), bytes.Repeat([]byte{0xff}, 200)...)
-		area := tpm2.TPMSNVPublic{
-			NVIndex: 0x01c0000a, NameAlg: tpm2.TPMAlgSHA256, DataSize: uint16(len(content)),
-			Attributes: tpm2.TPMANV{OwnerWrite: true, OwnerRead: byOwner, AuthRead: !byOwner, NoDA: true},
-		}
-		if _, err := (tpm2.NVDefineSpace{AuthHandle: owner, PublicInfo: tpm2.New2B(area)}.Execute(b.tpm.connection)); err != nil {
-			t.Fatal(err)
-		}
-		about, err := tpm2.NVReadPublic{NVIndex: area.NVIndex}.Execute(b.tpm.connection)
-		if err != nil {
-			t.Fatal(err)
-		}
-		index := tpm2.NamedHandle{Handle: area.NVIndex, Name: about.NVName}
-		for at := 0; at < len(content); at += 400 {
-			part := content[at:min(at+400, len(content))]
-			if _, err := (tpm2.NVWrite{AuthHandle: owner, NVIndex: index, Data: tpm2.TPM2BMaxNVBuffer{Buffer: part}, Offset: uint16(at)}.Execute(b.tpm.connection)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		remove := b.fillNV(t, 0x01c0000a, append(bytes.Clone(certificate), bytes.Repeat([]byte{0xff}, 200)...), byOwner)
 		found, err := b.tpm.EKCertificates()
 		if err != nil {
 			t.Fatal(err)
@@ -240,13 +244,6 @@ func TestPaddedAndOwnersCertificates(t *testing.T) {
 		if len(found) != 3 || found[0].Template != EKP256 || !bytes.Equal(found[0].DER, certificate) {
 			t.Errorf("by owner %v: %d certificates, the first of %d bytes", byOwner, len(found), len(found[0].DER))
 		}
-		about, err = tpm2.NVReadPublic{NVIndex: area.NVIndex}.Execute(b.tpm.connection) // its Name changed when it was written
-		if err != nil {
-			t.Fatal(err)
-		}
-		index.Name = about.NVName
-		if _, err := (tpm2.NVUndefineSpace{AuthHandle: owner, NVIndex: index}.Execute(b.tpm.connection)); err != nil {
-			t.Fatal(err)
-		}
+		remove()
 	}
 }

@@ -19,6 +19,9 @@ var (
 	// was replaced, the TPM was reset by its maker's tool, or the disk was
 	// copied. The device must enrol again.
 	ErrReplaced = errors.New("tpm: the keys belong to another TPM")
+	// ErrCleared says that this TPM made the keys and was cleared since: its EK
+	// stays, what was made under it is lost. The device must enrol again.
+	ErrCleared = errors.New("tpm: the TPM was cleared and the keys are lost")
 	// ErrNoBank says that the TPM extends no SHA-256 bank.
 	ErrNoBank = errors.New("tpm: the SHA-256 bank of PCRs is not active")
 	// ErrMalformed says that Blobs are not what CreateKeys made.

@@ -29,7 +29,11 @@ func (t *TPM) CreateKeys(template string, random io.Reader) (Blobs, error) {
 		return Blobs{}, err
 	}
 	defer ek.release()
-	blobs := Blobs{EK: template}
+	digest, err := ek.digest()
+	if err != nil {
+		return Blobs{}, err
+	}
+	blobs := Blobs{EK: template, EKDigest: digest}
 	for _, wanted := range []struct {
 		blob       *Blob
 		restricted bool
@@ -70,7 +74,8 @@ type Keys struct {
 }
 
 // LoadKeys takes the keys into use. ErrReplaced says that this TPM did not make
-// them, ErrMalformed that they are damaged.
+// them, ErrCleared that it did and was cleared since, ErrMalformed that they are
+// damaged.
 func (t *TPM) LoadKeys(blobs Blobs) (*Keys, error) {
 	kind, ok := ekKindNamed(blobs.EK)
 	if !ok {
@@ -82,7 +87,7 @@ func (t *TPM) LoadKeys(blobs Blobs) (*Keys, error) {
 		blob       Blob
 		restricted bool
 	}{{&keys.ak, blobs.AK, true}, {&keys.tls, blobs.TLSKey, false}, {&keys.signing, blobs.SigningKey, false}} {
-		k, err := part.blob.key()
+		k, err := part.blob.key(blobs.EKDigest)
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +220,7 @@ func (t *TPM) load(kind ekKind, keys []*key) error {
 			InPublic:     tpm2.New2B(k.public),
 		}.Execute(t.connection)
 		if errors.Is(err, tpm2.TPMRCIntegrity) {
-			return fmt.Errorf("%w: %w", ErrReplaced, err)
+			return fmt.Errorf("%w: %w", ek.lost(k), err)
 		}
 		if err != nil {
 			return explain("loading a key", err)

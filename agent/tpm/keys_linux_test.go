@@ -126,6 +126,105 @@ func TestReplacedTPM(t *testing.T) {
 	}
 }
 
+// TPM2_Clear leaves the EK and its certificates, and takes all keys under it.
+func TestClearedTPM(t *testing.T) {
+	b := newBench(t)
+	before := map[string]Blobs{}
+	for _, template := range []string{EKRSA2048, EKP256, EKP384} {
+		blobs, err := b.tpm.CreateKeys(template, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[template] = blobs
+	}
+	running, err := b.tpm.LoadKeys(before[EKP256])
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificates, err := b.tpm.EKCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lockout := tpm2.AuthHandle{Handle: tpm2.TPMRHLockout, Auth: tpm2.PasswordAuth(nil)}
+	if _, err := (tpm2.Clear{AuthHandle: lockout}.Execute(b.tpm.connection)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := running.Quote([32]byte{}, nil); !errors.Is(err, ErrCleared) {
+		t.Errorf("an agent that runs: %v", err)
+	}
+	for template, blobs := range before {
+		if _, err := b.tpm.LoadKeys(blobs); !errors.Is(err, ErrCleared) || errors.Is(err, ErrReplaced) {
+			t.Errorf("%s: %v", template, err)
+		}
+		blobs.EKDigest = nil // a state of before the digest was kept
+		if _, err := b.tpm.LoadKeys(blobs); !errors.Is(err, ErrReplaced) {
+			t.Errorf("%s, EK not known: %v", template, err)
+		}
+		again, err := b.tpm.CreateKeys(template, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again.EKDigest, before[template].EKDigest) {
+			t.Errorf("%s: the EK is another", template)
+		}
+		if _, err := b.tpm.LoadKeys(again); err != nil {
+			t.Errorf("%s, enrolled again: %v", template, err)
+		}
+	}
+	if after, err := b.tpm.EKCertificates(); err != nil || len(after) != len(certificates) {
+		t.Errorf("%d certificates are left, %v", len(after), err)
+	}
+}
+
+// Somebody else in the TPM's group finds the agent's keys loaded, tries them
+// without their secrets, and cannot lock the agent out by trying.
+func TestAnotherUserOfTheTPM(t *testing.T) {
+	b := newBench(t)
+	keys := b.keys(t, EKP256)
+	property := func(wanted tpm2.TPMPT) uint32 {
+		t.Helper()
+		answer, err := tpm2.GetCapability{Capability: tpm2.TPMCapTPMProperties, Property: uint32(wanted), PropertyCount: 1}.Execute(b.tpm.connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		properties, err := answer.CapabilityData.Data.TPMProperties()
+		if err != nil || len(properties.TPMProperty) != 1 || properties.TPMProperty[0].Property != wanted {
+			t.Fatal(properties, err)
+		}
+		return properties.TPMProperty[0].Value
+	}
+	b.tpm.mu.Lock()
+	digest := sha256.Sum256([]byte("forged"))
+	for k, handle := range b.tpm.loaded {
+		for _, guess := range []tpm2.Session{
+			tpm2.PasswordAuth(nil), tpm2.PasswordAuth([]byte("guess")),
+			tpm2.HMAC(tpm2.TPMAlgSHA256, nonceSize, tpm2.Auth([]byte("guess"))),
+		} {
+			for range property(tpm2.TPMPTMaxAuthFail) + 3 {
+				_, err := tpm2.Sign{
+					KeyHandle:  tpm2.AuthHandle{Handle: handle, Name: k.name, Auth: guess},
+					Digest:     tpm2.TPM2BDigest{Buffer: digest[:]},
+					Validation: tpm2.TPMTTKHashCheck{Tag: tpm2.TPMSTHashCheck, Hierarchy: tpm2.TPMRHNull},
+				}.Execute(b.tpm.connection)
+				if !errors.Is(err, tpm2.TPMRCBadAuth) { // AUTH_FAIL would count towards the lockout
+					t.Fatalf("signed with a guess, or counted: %v", err)
+				}
+			}
+		}
+	}
+	b.tpm.mu.Unlock()
+	if n := property(tpm2.TPMPTLockoutCounter); n != 0 {
+		t.Errorf("%d failures count towards the lockout", n)
+	}
+	if _, _, err := keys.Quote([32]byte{}, nil); err != nil {
+		t.Errorf("the agent is locked out: %v", err)
+	}
+	digest = sha256.Sum256([]byte("handshake"))
+	if _, err := keys.TLSSigner().Sign(nil, digest[:], crypto.SHA256); err != nil {
+		t.Errorf("the agent is locked out: %v", err)
+	}
+}
+
 func TestDamagedBlobs(t *testing.T) {
 	b := newBench(t)
 	blobs, err := b.tpm.CreateKeys(EKP256, rand.Reader)

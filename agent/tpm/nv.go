@@ -14,7 +14,10 @@ const (
 	nvChunk = 512
 )
 
-var errNVAccess = errors.New("this NV area is readable with neither its own nor the owner's empty authorization")
+var (
+	errNVAccess   = errors.New("this NV area is readable with neither its own nor the owner's empty authorization")
+	errNVTooLarge = fmt.Errorf("this NV area is larger than %d bytes", maxCertificate)
+)
 
 // readNV reads a whole NV area with an empty authorization value.
 func (t *TPM) readNV(index tpm2.TPMHandle) ([]byte, error) {
@@ -27,7 +30,7 @@ func (t *TPM) readNV(index tpm2.TPMHandle) ([]byte, error) {
 		return nil, err
 	}
 	if public.DataSize > maxCertificate {
-		return nil, fmt.Errorf("NV area %#x of %d bytes is too large", index, public.DataSize)
+		return nil, fmt.Errorf("%w: %#x has %d", errNVTooLarge, index, public.DataSize)
 	}
 	reader := tpm2.AuthHandle{Auth: tpm2.PasswordAuth(nil)}
 	switch {

@@ -16,11 +16,14 @@ const maxCode = 1 << 10
 
 func enrol(g *global) *cobra.Command {
 	var pdp string
-	var replace bool
+	var how agent.Enrolment
 	cmd := &cobra.Command{
-		Use:   "enrol CODE",
+		Use:   "enrol [CODE]",
 		Short: "Enrol this laptop with a one-time code; - reads it from standard input",
-		Args:  cobra.ExactArgs(1),
+		Long: "Enrol this laptop with a one-time code; - reads it from standard input.\n\n" +
+			"A laptop whose endorsement key is on the agency's list of expected devices needs no code,\n" +
+			"but the fingerprint of the PDP's CA, so that it enrols at no other.",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := g.config()
 			if err != nil {
@@ -29,17 +32,12 @@ func enrol(g *global) *cobra.Command {
 			if pdp != "" {
 				c.PDP = pdp
 			}
-			code := args[0]
-			if code == "-" {
-				line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), maxCode)).ReadString('\n')
-				if err != nil && line == "" {
-					return fmt.Errorf("reading the code: %w", err)
-				}
-				code = line
+			if how.Code, err = codeOf(args, cmd.InOrStdin()); err != nil {
+				return err
 			}
 			w := wordsOf(g.language())
 			out, began := cmd.OutOrStdout(), time.Now()
-			s, err := agent.Enrol(cmd.Context(), c, code, replace, func(step int) {
+			s, err := agent.Enrol(cmd.Context(), c, how, func(step int) {
 				fmt.Fprintf(out, w.step+"\n", step, len(w.steps), w.steps[step-1])
 			})
 			if err != nil {
@@ -49,7 +47,26 @@ func enrol(g *global) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&pdp, "pdp", "", "the PDP's agents' port as host:port; by default the configuration's")
-	cmd.Flags().BoolVar(&replace, "replace", false, "give up the enrolment that is there, once the new one is finished")
+	flags := cmd.Flags()
+	flags.StringVar(&pdp, "pdp", "", "the PDP's agents' port as host:port; by default the configuration's")
+	flags.StringVar(&how.CAFingerprint, "ca-fingerprint", "", "SHA-256 of the PDP's CA certificate in hexadecimal, instead of a code")
+	flags.StringVar(&how.EK, "ek", "", "endorsement key to enrol with: p-256, p-384 or rsa-2048; by default the first of these with a certificate")
+	flags.BoolVar(&how.WithoutCertificate, "without-certificate", false, "have an administrator vouch for the TPM instead of its maker")
+	flags.BoolVar(&how.Replace, "replace", false, "give up the enrolment that is there, once the new one is finished")
 	return cmd
+}
+
+// codeOf is the code of the command line, empty if there is none.
+func codeOf(args []string, in io.Reader) (string, error) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	if args[0] != "-" {
+		return args[0], nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, maxCode)).ReadString('\n')
+	if err != nil && line == "" {
+		return "", fmt.Errorf("reading the code: %w", err)
+	}
+	return line, nil
 }

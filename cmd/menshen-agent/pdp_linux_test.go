@@ -145,7 +145,7 @@ func (p *pdp) enrolStart(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key, err := p.endorser.Endorse(in.EKCertificate, time.Now())
+	key, err := p.endorser.Endorse(in.EKCertificate, in.EKIntermediates, time.Now())
 	if err != nil {
 		problem.Write(w, r, http.StatusForbidden, reason.New(reason.EnrolEKRefused))
 		return

@@ -3,11 +3,21 @@ package wire
 // The messages of enrolment on the agents' port (design: protocols, Enrol). The
 // agent's TLS certificate is self-signed by the TLS key that it enrols.
 
+// Bounds of what a device sends of its EK's chain.
+const (
+	MaxEKCertificateBytes   = 8 << 10
+	MaxEKIntermediates      = 8
+	MaxEKIntermediatesBytes = 16 << 10 // in all
+)
+
 // EnrolStart opens an enrolment: POST /v1/enrol/start.
 type EnrolStart struct {
 	Code string `json:"code"`
 	// EKCertificate is DER, as read from NV; empty where there is none.
 	EKCertificate []byte `json:"ek_certificate"`
+	// EKIntermediates are CA certificates in DER that the TPM carries beside
+	// its EK's; they complete a chain and are trusted for nothing.
+	EKIntermediates [][]byte `json:"ek_intermediates,omitempty"`
 	// EKKey is the EK's SubjectPublicKeyInfo in DER, only where there is no
 	// certificate: the device then proves that its AK lives beside this EK,
 	// and waits for an administrator who knows the EK.

@@ -10,7 +10,7 @@ import (
 
 // Bounds of bodies. Bytes are base64 in JSON: four characters for three.
 const (
-	maxEnrolStart  = 16 << 10
+	maxEnrolStart  = (wire.MaxEKCertificateBytes+wire.MaxEKIntermediatesBytes)*4/3 + 6<<10
 	maxEnrolFinish = 32 << 10 // holds the sealed ticket
 	maxNonce       = 64
 	maxAttest      = (wire.MaxClaimsBytes+wire.MaxEventLogBytes+2*wire.MaxQuoteBytes)*4/3 + 32<<10

@@ -20,6 +20,7 @@ package enrolment
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,8 +46,9 @@ const (
 type Endorser interface {
 	// Endorse checks an EK certificate's chain, purpose and shape, and
 	// rebuilds the EK's public area from the certificate's key and the
-	// standard template.
-	Endorse(certificate []byte, now time.Time) (EndorsementKey, error)
+	// standard template. Sent may complete the chain. An error that wraps
+	// ErrEndorsementEnded says that a certificate of the chain is out of date.
+	Endorse(certificate []byte, sent [][]byte, now time.Time) (EndorsementKey, error)
 	// Unendorsed rebuilds an EK's public area from a SubjectPublicKeyInfo
 	// that nobody vouches for.
 	Unendorsed(spki []byte) (EndorsementKey, error)
@@ -57,6 +59,10 @@ type Endorser interface {
 	// the SHA-256 digest of the key's SubjectPublicKeyInfo.
 	Certified(key wire.CertifiedKey, ak, qualifiedName []byte, purpose string, nonce [wire.NonceSize]byte, tlsSPKI [sha256.Size]byte) ([sha256.Size]byte, error)
 }
+
+// ErrEndorsementEnded is what an Endorser's error wraps where a certificate is
+// not valid at this time.
+var ErrEndorsementEnded = errors.New("enrolment: a certificate of the chain is not valid now")
 
 // EndorsementKey is an EK as the PDP rebuilt it.
 type EndorsementKey interface {

@@ -403,8 +403,8 @@ type blind struct {
 	refuseAK bool
 }
 
-func (b blind) Endorse(certificate []byte, now time.Time) (enrolment.EndorsementKey, error) {
-	key, err := b.Endorser.Endorse(certificate, now)
+func (b blind) Endorse(certificate []byte, sent [][]byte, now time.Time) (enrolment.EndorsementKey, error) {
+	key, err := b.Endorser.Endorse(certificate, sent, now)
 	return blindKey{key}, err
 }
 

@@ -199,8 +199,8 @@ func (m *machine) certified(t *testing.T, c wire.EnrolChallenge, secret []byte) 
 // endorser wires the verifier's part as pdp.go does.
 type endorser struct{ *verifier.Endorser }
 
-func (e endorser) Endorse(certificate []byte, now time.Time) (enrolment.EndorsementKey, error) {
-	return e.Endorser.Endorse(certificate, now)
+func (e endorser) Endorse(certificate []byte, sent [][]byte, now time.Time) (enrolment.EndorsementKey, error) {
+	return e.Endorser.Endorse(certificate, sent, now)
 }
 
 func (e endorser) Unendorsed(spki []byte) (enrolment.EndorsementKey, error) {

@@ -83,8 +83,15 @@ func checkStart(in wire.EnrolStart) error {
 	if len(in.AK) == 0 || len(in.AK) > 1024 {
 		return malformed("ak")
 	}
-	if len(in.EKCertificate) > 8<<10 || len(in.EKKey) > 1024 {
+	if len(in.EKCertificate) > wire.MaxEKCertificateBytes || len(in.EKKey) > 1024 {
 		return malformed("ek_certificate")
+	}
+	size := 0
+	for _, c := range in.EKIntermediates {
+		size += len(c)
+	}
+	if len(in.EKIntermediates) > wire.MaxEKIntermediates || size > wire.MaxEKIntermediatesBytes {
+		return malformed("ek_intermediates")
 	}
 	if (len(in.EKCertificate) == 0) == (len(in.EKKey) == 0) {
 		return malformed("ek_key")
@@ -158,7 +165,7 @@ func (e *Enroller) endorsementKey(in wire.EnrolStart) (EndorsementKey, wire.Prov
 		ek, err := e.Endorser.Unendorsed(in.EKKey)
 		return ek, wire.ProvenanceTPMUnendorsed, err
 	}
-	ek, err := e.Endorser.Endorse(in.EKCertificate, e.Clock())
+	ek, err := e.Endorser.Endorse(in.EKCertificate, in.EKIntermediates, e.Clock())
 	return ek, wire.ProvenanceTPM, err
 }
 

@@ -226,7 +226,7 @@ func TestAKsOfOtherHierarchies(t *testing.T) {
 			b := machine(t, first)
 			ek := b.persistentEK(t, p384EK)
 			ak := b.child(t, parent(t, b), signing(true))
-			key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), noon)
+			key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), nil, noon)
 			if err != nil {
 				t.Fatal(err)
 			}

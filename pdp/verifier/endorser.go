@@ -55,9 +55,10 @@ func (k *EndorsementKey) Challenge(ak, secret []byte) (blob, encryptedSecret []b
 	return k.Key.Challenge(ak, secret, k.random)
 }
 
-// Endorse judges an EK certificate and rebuilds the EK.
-func (e *Endorser) Endorse(certificate []byte, now time.Time) (*EndorsementKey, error) {
-	key, err := endorsement.Check(certificate, e.roots, e.intermediates, now)
+// Endorse judges an EK certificate, with what the device sent to complete its
+// chain, and rebuilds the EK.
+func (e *Endorser) Endorse(certificate []byte, sent [][]byte, now time.Time) (*EndorsementKey, error) {
+	key, err := endorsement.Check(certificate, sent, e.roots, e.intermediates, now)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ import (
 func TestRebuiltEKIsTheTPMsOwn(t *testing.T) {
 	b := machine(t, first)
 	for index, handle := range map[tpm2.TPMHandle]tpm2.TPMHandle{rsaCertificate: rsaEK, p384Certificate: p384EK} {
-		key, err := b.endorser(t).Endorse(b.certificate(t, index), noon)
+		key, err := b.endorser(t).Endorse(b.certificate(t, index), nil, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestOthersCannotAnswerTheChallenge(t *testing.T) {
 	b, other := machine(t, first), machine(t, second)
 	ek, otherEK := b.persistentEK(t, p384EK), other.persistentEK(t, p384EK)
 	ak, otherAK := b.child(t, ek, signing(true)), other.child(t, otherEK, signing(true))
-	key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), noon)
+	key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), nil, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +118,10 @@ func TestEndorseAsksTheRightCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	certificate := b.certificate(t, p384Certificate)
-	if _, err := none.Endorse(certificate, noon); !errors.Is(err, endorsement.ErrChain) {
+	if _, err := none.Endorse(certificate, nil, noon); !errors.Is(err, endorsement.ErrChain) {
 		t.Error(err)
 	}
-	if _, err := b.endorser(t).Endorse(certificate, noon.AddDate(-1, 0, 0)); !errors.Is(err, endorsement.ErrValidity) {
+	if _, err := b.endorser(t).Endorse(certificate, nil, noon.AddDate(-1, 0, 0)); !errors.Is(err, endorsement.ErrValidity) {
 		t.Error(err)
 	}
 	for _, missing := range []func() (*verifier.Endorser, error){

@@ -248,7 +248,7 @@ func enrolled(t testing.TB, b *bench) *device {
 // pin makes the record of a device with that AK, whatever it is worth.
 func pin(t testing.TB, b *bench, ek, ak object) *device {
 	t.Helper()
-	key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), noon)
+	key, err := b.endorser(t).Endorse(b.certificate(t, p384Certificate), nil, noon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,8 @@ func (c *ceremony) Confirm(_ context.Context, deviceID string, _ wire.DeviceConf
 
 type endorser struct{ *verifier.Endorser }
 
-func (e endorser) Endorse(certificate []byte, now time.Time) (enrolment.EndorsementKey, error) {
-	return e.Endorser.Endorse(certificate, now)
+func (e endorser) Endorse(certificate []byte, sent [][]byte, now time.Time) (enrolment.EndorsementKey, error) {
+	return e.Endorser.Endorse(certificate, sent, now)
 }
 
 func (e endorser) Unendorsed(spki []byte) (enrolment.EndorsementKey, error) {

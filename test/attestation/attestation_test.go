@@ -60,7 +60,7 @@ func enrol(t *testing.T, e *verifier.Endorser, m machine, certificate tpm.EKCert
 	if err != nil {
 		t.Fatal(err)
 	}
-	ek, err := e.Endorse(certificate.DER, time.Now())
+	ek, err := e.Endorse(certificate.DER, nil, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

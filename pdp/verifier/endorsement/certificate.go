@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,8 +22,10 @@ var purpose = asn1.ObjectIdentifier{2, 23, 133, 8, 1}
 // name, which crypto/x509 does not handle; nothing here depends on it.
 var subjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
-// Check judges an EK certificate at the given time and rebuilds the EK.
-func Check(certificate []byte, roots, intermediates *x509.CertPool, now time.Time) (*Key, error) {
+// Check judges an EK certificate at the given time and rebuilds the EK. Sent
+// are certificates that the device carries beside it: they may lie between the
+// EK and a root, and are never roots.
+func Check(certificate []byte, sent [][]byte, roots, intermediates *x509.CertPool, now time.Time) (*Key, error) {
 	if roots == nil || now.IsZero() {
 		// crypto/x509 would take the system's roots, and the clock's time.
 		return nil, fmt.Errorf("%w: roots and a time are needed", ErrAuthority)
@@ -39,18 +40,14 @@ func Check(certificate []byte, roots, intermediates *x509.CertPool, now time.Tim
 	case !slices.ContainsFunc(c.UnknownExtKeyUsage, purpose.Equal):
 		return nil, fmt.Errorf("%w: its extended key usage does not say so", ErrPurpose)
 	}
-	_, err = c.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // the EK's own purpose is checked above
-	})
-	var invalid x509.CertificateInvalidError
-	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
-		return nil, fmt.Errorf("%w: %w", ErrValidity, err)
+	if err := verify(c, sent, roots, intermediates, now); err != nil {
+		return nil, err
 	}
+	key, err := publicKey(c)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrChain, err)
+		return nil, err
 	}
-	return Rebuild(c.PublicKey)
+	return Rebuild(key)
 }
 
 // parse reads one certificate behind which the NV area's padding may stand, and
@@ -68,7 +65,7 @@ func parse(raw []byte) (*x509.Certificate, error) {
 	if !isPadding(padding) {
 		return nil, fmt.Errorf("%w: something else follows it", ErrCertificate)
 	}
-	c, err := x509.ParseCertificate(outer.FullBytes)
+	c, err := decode(outer.FullBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
@@ -88,7 +85,7 @@ func Pools(files map[string][]byte) (roots, intermediates *x509.CertPool, err er
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		found := false
 		for block, rest := pem.Decode(files[name]); block != nil; block, rest = pem.Decode(rest) {
-			c, err := x509.ParseCertificate(block.Bytes)
+			c, err := parse(block.Bytes)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%w: %s: %w", ErrAuthority, name, err)
 			}

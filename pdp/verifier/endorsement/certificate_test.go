@@ -137,7 +137,7 @@ func TestEKCertificatesOfEachKind(t *testing.T) {
 	} {
 		der := m.ek(t, public)
 		for _, padding := range [][]byte{nil, make([]byte, 100), bytes.Repeat([]byte{0xff}, 33)} {
-			k, err := Check(append(bytes.Clone(der), padding...), m.roots, m.intermediates, noon)
+			k, err := Check(append(bytes.Clone(der), padding...), nil, m.roots, m.intermediates, noon)
 			if err != nil || k.Template() != template {
 				t.Errorf("%s with %d bytes of padding: %v", template, len(padding), err)
 			}
@@ -195,17 +195,17 @@ func TestRefusedCertificates(t *testing.T) {
 		"the root itself": {m.root.Raw, ErrPurpose},
 		"the issuing CA":  {m.middle.Raw, ErrPurpose},
 	} {
-		if _, err := Check(c.der, m.roots, m.intermediates, noon); !errors.Is(err, c.want) {
+		if _, err := Check(c.der, nil, m.roots, m.intermediates, noon); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	if _, err := Check(expiredMiddle.ek(t, public), expiredMiddle.roots, expiredMiddle.intermediates, noon); !errors.Is(err, ErrValidity) {
+	if _, err := Check(expiredMiddle.ek(t, public), nil, expiredMiddle.roots, expiredMiddle.intermediates, noon); !errors.Is(err, ErrValidity) {
 		t.Errorf("expired issuer: %v", err)
 	}
-	if _, err := Check(der, m.roots, m.intermediates, noon.AddDate(50, 0, 0)); !errors.Is(err, ErrValidity) {
+	if _, err := Check(der, nil, m.roots, m.intermediates, noon.AddDate(50, 0, 0)); !errors.Is(err, ErrValidity) {
 		t.Errorf("long after: %v", err)
 	}
-	if _, err := Check(der, m.roots, nil, noon); !errors.Is(err, ErrChain) {
+	if _, err := Check(der, nil, m.roots, nil, noon); !errors.Is(err, ErrChain) {
 		t.Errorf("without the issuing CA: %v", err)
 	}
 }
@@ -214,13 +214,13 @@ func TestRefusedCertificates(t *testing.T) {
 func TestRootsAndTimeAreNeeded(t *testing.T) {
 	m := newMaker(t)
 	der := m.ek(t, &newECKey(t, elliptic.P256()).PublicKey)
-	if _, err := Check(der, nil, m.intermediates, noon); !errors.Is(err, ErrAuthority) {
+	if _, err := Check(der, nil, nil, m.intermediates, noon); !errors.Is(err, ErrAuthority) {
 		t.Error("no roots:", err)
 	}
-	if _, err := Check(der, m.roots, m.intermediates, time.Time{}); !errors.Is(err, ErrAuthority) {
+	if _, err := Check(der, nil, m.roots, m.intermediates, time.Time{}); !errors.Is(err, ErrAuthority) {
 		t.Error("no time:", err)
 	}
-	if _, err := Check(der, x509.NewCertPool(), m.intermediates, noon); !errors.Is(err, ErrChain) {
+	if _, err := Check(der, nil, x509.NewCertPool(), m.intermediates, noon); !errors.Is(err, ErrChain) {
 		t.Error("empty roots:", err)
 	}
 }
@@ -243,7 +243,7 @@ func TestPools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Check(der, roots, intermediates, noon); err != nil {
+		if _, err := Check(der, nil, roots, intermediates, noon); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -251,7 +251,7 @@ func TestPools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Check(der, roots, intermediates, noon); !errors.Is(err, ErrChain) {
+	if _, err := Check(der, nil, roots, intermediates, noon); !errors.Is(err, ErrChain) {
 		t.Error("an intermediate is taken for a root:", err)
 	}
 	// A certificate that only says it is its own issuer is no root.
@@ -324,7 +324,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(m.root.Raw)
 	f.Add([]byte{0x30, 0x80})
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if _, err := Check(der, m.roots, m.intermediates, noon); err == nil && !bytes.HasPrefix(der, genuine) {
+		if _, err := Check(der, nil, m.roots, m.intermediates, noon); err == nil && !bytes.HasPrefix(der, genuine) {
 			t.Errorf("accepted % x", der)
 		}
 	})
