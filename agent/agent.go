@@ -66,6 +66,7 @@ const (
 	partHelper
 	partLoopback
 	partState
+	partDevice
 	partClock
 )
 

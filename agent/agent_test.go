@@ -49,6 +49,7 @@ func TestHealth(t *testing.T) {
 		"rolled back":           {view{state: enrolled, answer: answer(true, time.Minute, wire.FindingRolledBack)}, local.HealthFailing, ""},
 		"an unheard-of finding": {view{state: enrolled, answer: answer(true, time.Minute, "new")}, local.HealthFailing, ""},
 		"refused":               {view{state: enrolled, answer: answer(false, time.Minute)}, local.HealthFailing, ""},
+		"in quarantine":         {view{state: enrolled, answer: answer(true, time.Minute), problems: problems(partDevice, reason.DeviceQuarantined)}, local.HealthFailing, reason.DeviceQuarantined},
 		"run out":               {view{state: enrolled, answer: answer(true, -time.Second)}, local.HealthUnknown, reason.AgentResultOld},
 		"run out, offline":      {view{state: enrolled, answer: answer(true, -time.Second), problems: problems(partAttestation, reason.PDPUnreachable)}, local.HealthUnknown, reason.PDPUnreachable},
 		"offline, still valid":  {view{state: enrolled, answer: answer(true, time.Minute), problems: problems(partAttestation, reason.PDPUnreachable)}, local.HealthGood, ""},

@@ -122,13 +122,27 @@ func (a *Agent) keep(answer wire.AttestAnswer) {
 	a.view.answer = last
 	next := *a.view.state
 	next.Last = last
+	takeOver(&next, answer.Device)
 	a.view.state = &next
 	a.mu.Unlock()
+	var held error
+	if answer.Device.Status == wire.DeviceQuarantined {
+		held = fault(nil, reason.DeviceQuarantined)
+	}
+	a.problem(partDevice, held, "")
 	err := a.file.Save(&next)
 	if err != nil {
 		a.logger.Error("the state was not written", "error", err)
 	}
 	a.problem(partState, err, reason.StateNotWritten, "file", a.file.Path())
+}
+
+// takeOver notes what an administrator made of the device: another agency, and
+// with it another id and perhaps another name. The keys stay the same.
+func takeOver(s *state.State, known wire.KnownDevice) {
+	if wire.CheckID(wire.PrefixDevice, known.ID) == nil && known.Name != "" && known.Agency != "" {
+		s.DeviceID, s.DeviceName, s.Agency = known.ID, known.Name, known.Agency
+	}
 }
 
 // maxSkew is how far the clocks may differ before a person is told. Evidence's

@@ -51,11 +51,14 @@ func (v *view) health(now time.Time) (local.Health, *wire.Reason) {
 		why := reason.New(code)
 		return local.HealthUnknown, &why
 	}
+	quarantine, held := v.problems[partDevice]
 	switch why, failed := v.problems[partAttestation]; {
 	case v.state == nil:
 		return unknown(reason.AgentNotEnrolled)
 	case failed && why.Code == reason.AgentDeviceUnknown:
 		return local.HealthFailing, &why
+	case held:
+		return local.HealthFailing, &quarantine
 	case v.answer == nil:
 		return unknown(reason.AgentNoResult)
 	case !v.answer.Accepted:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/api"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
@@ -33,6 +34,7 @@ type PDP struct {
 	state   *state
 
 	names     *directory.Directory
+	hosts     *hosts
 	appraisal *appraisal.Appraiser
 	enrolment *enrolment.Enroller
 	people    *ceremony.Ceremony
@@ -60,8 +62,8 @@ func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p 
 	if p.state, err = openState(c, logger); err != nil {
 		return nil, err
 	}
-	for _, wire := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAdmin} {
-		if err := wire(ctx); err != nil {
+	for _, part := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAdmin} {
+		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
 	}
@@ -84,6 +86,9 @@ func (p *PDP) Close() error {
 func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	box := seal.New(p.state.ring.Seal)
 	p.names = directory.New(p.state.store, time.Now, rand.Reader)
+	if p.hosts, err = newHosts(ctx, p.names); err != nil {
+		return err
+	}
 	verify, err := newVerify(p.config.Attestation)
 	if err != nil {
 		return err
@@ -184,7 +189,7 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
-		Directory: p.names, Codes: p.enrolment, Links: p.people, Standings: p.appraisal,
+		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Links: p.people, Standings: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
 		Policies: adminPolicies{p.engine, p.config.Policy}, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
@@ -198,6 +203,7 @@ func (p *PDP) wireChanges() {
 	p.appraisal.Subscribe(func(id string) {
 		p.situation.trust.DeviceChanged(id)
 		p.sessions.DeviceChanged(id)
+		p.hostChanged(id)
 	})
 	p.situation.Subscribe(p.sessions.TrustChanged)
 	p.names.Subscribe(func(c directory.Change) {
@@ -209,6 +215,9 @@ func (p *PDP) wireChanges() {
 		case directory.KindDevice:
 			p.deviceChanged(c.ID)
 		case directory.KindPortal:
+			if err := p.hosts.read(context.Background()); err != nil {
+				p.logger.Error("portals' hosts cannot be read", "error", err)
+			}
 			p.proxies.PortalsChanged()
 			p.sessions.PortalChanged(c.ID)
 		case directory.KindAgency:
@@ -222,8 +231,20 @@ func (p *PDP) wireChanges() {
 
 func (p *PDP) deviceChanged(id string) {
 	dev, err := p.names.Device(context.Background(), id)
-	if err != nil || dev.Status != "active" {
+	if err != nil || dev.Status == wire.DeviceRetired {
 		p.appraisal.Forget(id)
 	}
 	p.sessions.DeviceChanged(id)
+	p.hostChanged(id)
+}
+
+// hostChanged has the sessions of the portals that a device serves decided anew.
+func (p *PDP) hostChanged(deviceID string) {
+	portals, known := p.hosts.served(deviceID)
+	if !known {
+		p.sessions.PolicyChanged()
+	}
+	for _, portal := range portals {
+		p.sessions.PortalChanged(portal)
+	}
 }

@@ -16,7 +16,8 @@ func (a *app) device() *cobra.Command {
 	return noun("device", "Devices and their enrolment codes",
 		a.deviceCode(), a.deviceList(), a.deviceShow(),
 		a.deviceChange("approve", "Accept a pending device, after comparing its TPM with the inventory", (*client.Client).ApproveDevice),
-		a.deviceChange("retire", "End a device's life for ever", (*client.Client).RetireDevice))
+		a.deviceChange("retire", "End a device's life for ever", (*client.Client).RetireDevice),
+		a.deviceQuarantine(), a.deviceRelease(), a.deviceAssign(), a.deviceGroup(), a.deviceTransfer())
 }
 
 func (a *app) deviceCode() *cobra.Command {
@@ -78,6 +79,8 @@ func (a *app) deviceStatus(s wire.DeviceStatus) string {
 		return a.say("active", "使用中")
 	case wire.DevicePending:
 		return a.say("waits for approval", "待核准")
+	case wire.DeviceQuarantined:
+		return a.say("in quarantine", "隔離中")
 	default:
 		return a.say("retired", "已除役")
 	}
@@ -134,6 +137,9 @@ func (a *app) printDevice(d client.Device) {
 		a.say("Name", "名稱"), d.Device.Name,
 		a.say("Agency", "機關"), d.Device.Agency,
 		a.say("State", "狀態"), a.deviceStatus(d.Device.Status),
+		a.say("Reason", "原因"), orNone(d.Device.StatusReason),
+		a.say("Given to", "使用人"), orNone(d.Device.Owner),
+		a.say("Group", "群組"), orNone(d.Device.Group),
 		a.say("Keys live in", "金鑰來源"), a.provenance(d.Device.Provenance),
 		a.say("Endorsement key", "背書金鑰"), hex.EncodeToString(d.Device.EKDigest),
 		a.say("Enrolled", "註冊時間"), a.moment(d.Device.EnrolledAt),

@@ -82,6 +82,13 @@ func (o *others) status(context.Context) client.Status {
 
 func (*others) Append(context.Context, wire.AuditRecord) (uint64, error) { return 1, nil }
 
+// mover is the directory's transfer as the PDP wires it.
+type mover struct{ dir *directory.Directory }
+
+func (m mover) TransferDevice(ctx context.Context, id string, to client.Transfer) (wire.Device, error) {
+	return m.dir.TransferDevice(ctx, directory.Transfer{ID: id, Agency: to.Agency, Name: to.Name, Why: to.Reason})
+}
+
 // console is a terminal on the PDP's machine.
 type console struct {
 	t      *testing.T
@@ -101,7 +108,7 @@ func newConsole(t *testing.T) *console {
 	c := &console{t: t, socket: filepath.Join(dir, "admin.sock"), others: &others{}, lang: "en"}
 	d := directory.New(s, time.Now, rand.Reader)
 	a, err := admin.New(admin.Config{
-		Directory: d, Codes: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
+		Directory: d, Transfers: mover{d}, Codes: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
 		Decisions: c.others, Policies: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -25,6 +25,9 @@ type AttestRequest struct {
 type AttestAnswer struct {
 	Accepted bool              `json:"accepted"`
 	Result   AttestationResult `json:"result"`
+	// Device is how the device is known now: an administrator may have moved
+	// it to another agency or put it into quarantine since it enrolled.
+	Device KnownDevice `json:"device"`
 	// NextInSeconds is when to attest again, jitter included.
 	NextInSeconds int `json:"next_in_seconds"`
 	// Trust is the last assessment's score of 0–100 for this device's person,
@@ -35,6 +38,14 @@ type AttestAnswer struct {
 	Wants []Want `json:"wants,omitempty"`
 	// IMAFrom is how many entries of the IMA list the PDP has.
 	IMAFrom int `json:"ima_from,omitempty"`
+}
+
+// KnownDevice is what an agent is told of its device's record.
+type KnownDevice struct {
+	ID     string       `json:"id"`
+	Name   string       `json:"name"`
+	Agency string       `json:"agency"`
+	Status DeviceStatus `json:"status"`
 }
 
 // Want is a part of Evidence, or a document beside it, that the PDP asks for.

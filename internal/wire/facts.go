@@ -62,6 +62,8 @@ type HostFacts struct {
 	// Standing and Vector are the worst of all the hosts'.
 	Standing Standing    `json:"standing"`
 	Vector   TrustVector `json:"vector"`
+	// ChangesAt is when this is to be looked at again if nothing happens.
+	ChangesAt time.Time `json:"changes_at"`
 }
 
 // KeyFacts is what policy may know of the security key.

@@ -46,6 +46,18 @@ type Directory interface {
 	Devices(ctx context.Context, agency string) ([]wire.Device, error)
 	ApproveDevice(ctx context.Context, id string) (wire.Device, error)
 	RetireDevice(ctx context.Context, id string) (wire.Device, error)
+	QuarantineDevice(ctx context.Context, id, why string) (wire.Device, error)
+	ReleaseDevice(ctx context.Context, id, why string) (wire.Device, error)
+	AssignDevice(ctx context.Context, id, personID string) (wire.Device, error)
+	GroupDevice(ctx context.Context, id, group string) (wire.Device, error)
+
+	Portal(ctx context.Context, id string) (wire.Portal, error)
+	SetPortalHosts(ctx context.Context, id string, hosts []string) (wire.Portal, error)
+}
+
+// Transfers moves devices between agencies.
+type Transfers interface {
+	TransferDevice(ctx context.Context, id string, to client.Transfer) (wire.Device, error)
 }
 
 // Codes issues enrolment codes.
@@ -91,6 +103,7 @@ type Recorder interface {
 // Config is what an Admin needs; every field but UIDs is required.
 type Config struct {
 	Directory Directory
+	Transfers Transfers
 	Codes     Codes
 	Links     Links
 	Standings Standings
@@ -116,7 +129,7 @@ type Admin struct {
 // New returns an Admin.
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
-		"directory": c.Directory == nil, "codes": c.Codes == nil, "links": c.Links == nil, "standings": c.Standings == nil,
+		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "links": c.Links == nil, "standings": c.Standings == nil,
 		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "status": c.Status == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {

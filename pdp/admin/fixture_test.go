@@ -114,6 +114,13 @@ func (o *others) CheckPolicy(_ context.Context, files map[string]string) client.
 	return client.PolicyChecked{Version: "2"}
 }
 
+// mover is the directory's transfer as the PDP wires it.
+type mover struct{ dir *directory.Directory }
+
+func (m mover) TransferDevice(ctx context.Context, id string, to client.Transfer) (wire.Device, error) {
+	return m.dir.TransferDevice(ctx, directory.Transfer{ID: id, Agency: to.Agency, Name: to.Name, Why: to.Reason})
+}
+
 type fixture struct {
 	*Admin
 	*client.Client
@@ -135,7 +142,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	clock := func() time.Time { return f.now }
 	f.dir = directory.New(s, clock, rand.Reader)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -71,7 +71,8 @@ type refusal struct{ why wire.Reason }
 func (r refusal) Error() string       { return "api: refused: " + r.why.Code }
 func (r refusal) Reason() wire.Reason { return r.why }
 
-// device returns the active device that was pinned with this key.
+// device returns the device that was pinned with this key, if it is in
+// service: a quarantined one attests too, so that it can be looked into.
 func (a *API) device(ctx context.Context, spki [sha256.Size]byte) (wire.Device, error) {
 	dev, err := a.Devices.DeviceBySPKI(ctx, spki)
 	var why wire.Reason
@@ -80,7 +81,7 @@ func (a *API) device(ctx context.Context, spki [sha256.Size]byte) (wire.Device, 
 		why = reason.New(reason.DeviceUnknown)
 	case err != nil:
 		return wire.Device{}, err
-	case dev.Status == wire.DeviceActive:
+	case dev.Status == wire.DeviceActive || dev.Status == wire.DeviceQuarantined:
 		return dev, nil
 	case dev.Status == wire.DevicePending:
 		why = reason.New(reason.DeviceWaiting, "device", dev.Name)

@@ -51,7 +51,7 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 	if counts {
 		a.apply(ctx, dev, last, next)
 	}
-	return a.answer(dev.ID, next)
+	return a.answer(dev, next)
 }
 
 func (a *Appraiser) verify(dev wire.Device, t ticket, e wire.Evidence, last kept) kept {
@@ -113,14 +113,17 @@ func sameJudgement(a, b wire.AttestationResult) bool {
 	})
 }
 
-func (a *Appraiser) answer(deviceID string, k kept) (wire.AttestAnswer, error) {
+func (a *Appraiser) answer(dev wire.Device, k kept) (wire.AttestAnswer, error) {
 	next, err := a.nextIn()
 	if err != nil {
 		return wire.AttestAnswer{}, err
 	}
-	answer := wire.AttestAnswer{Accepted: !k.Refused, Result: k.Result, NextInSeconds: next}
+	answer := wire.AttestAnswer{
+		Accepted: !k.Refused, Result: k.Result, NextInSeconds: next,
+		Device: wire.KnownDevice{ID: dev.ID, Name: dev.Name, Agency: dev.Agency, Status: dev.Status},
+	}
 	if a.Score != nil {
-		if score, known := a.Score(deviceID); known {
+		if score, known := a.Score(dev.ID); known {
 			answer.Trust = &score
 		}
 	}

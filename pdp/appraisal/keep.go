@@ -71,12 +71,16 @@ func (a *Appraiser) load(ctx context.Context) error {
 				return fmt.Errorf("appraisal: unreadable result %s, schema version %d: %w", record.Key, k.V, err)
 			}
 			d := a.known(record.Key[strings.LastIndexByte(record.Key, '/')+1:])
-			d.result, d.clock, d.refused = k.Result, k.Clock, k.Refused
-			d.seen = now.Add(a.ReturnGrace - a.SilentAfter)
-			a.settle(d, now)
+			a.restore(d, k, now.Add(a.ReturnGrace-a.SilentAfter), now)
 		}
 		if after = page.Next; after == "" {
 			return nil
 		}
 	}
+}
+
+// restore gives a device what the store holds of it. The lock is held.
+func (a *Appraiser) restore(d *device, k kept, seen, now time.Time) {
+	d.result, d.clock, d.refused, d.seen = k.Result, k.Clock, k.Refused, seen
+	a.settle(d, now)
 }

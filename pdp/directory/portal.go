@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -108,4 +109,35 @@ func (d *Directory) PortalBySecret(ctx context.Context, secretHash [32]byte) (wi
 		return wire.Portal{}, ErrNotFound
 	}
 	return p, err
+}
+
+// maxHosts bounds the machines that serve one portal.
+const maxHosts = 64
+
+// SetPortalHosts names the devices that serve a portal's application; none
+// takes the names away. Each is a device of the portal's agency that is not
+// retired.
+func (d *Directory) SetPortalHosts(ctx context.Context, id string, hosts []string) (wire.Portal, error) {
+	if wire.CheckID(wire.PrefixPortal, id) != nil {
+		return wire.Portal{}, ErrNotFound
+	}
+	p, err := d.Portal(ctx, id)
+	if err != nil {
+		return wire.Portal{}, err
+	}
+	if len(hosts) > maxHosts {
+		return wire.Portal{}, wrong("hosts", reason.CfgHosts)
+	}
+	for i, host := range hosts {
+		dev, err := d.Device(ctx, host)
+		if err != nil {
+			return wire.Portal{}, fmt.Errorf("host %q: %w", host, err)
+		}
+		if dev.Agency != p.Agency || dev.Status == wire.DeviceRetired || slices.Contains(hosts[:i], host) {
+			return wire.Portal{}, wrong("hosts", reason.CfgHosts)
+		}
+	}
+	return update(ctx, d, KindPortal, id,
+		func(p *wire.Portal) error { p.Hosts = slices.Clone(hosts); return nil },
+		func(p wire.Portal) Change { return Change{Kind: KindPortal, Agency: p.Agency, ID: p.ID} })
 }

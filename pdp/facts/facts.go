@@ -94,6 +94,9 @@ func (a *Assembler) Assemble(ctx context.Context, s Subject) (wire.Facts, error)
 	if f.Device.ID != "" {
 		f.Standing = a.config.Standing(f.Device.ID)
 	}
+	if f.Host, err = a.host(ctx, f.Portal); err != nil {
+		return wire.Facts{}, fmt.Errorf("facts: host: %w", err)
+	}
 	f.Trust = a.config.Trust(ctx, s)
 	return f, nil
 }

@@ -46,6 +46,14 @@ func good(sensitivity wire.Sensitivity) wire.Facts {
 	}
 }
 
+// hosted makes the portal name its host, which is well.
+func hosted(f *wire.Facts) {
+	f.Portal.Hosts = []string{"dev-9"}
+	f.Host = wire.HostFacts{Known: true, Standing: wire.StandingFresh, ChangesAt: at.Add(time.Minute), Vector: wire.TrustVector{
+		InstanceIdentity: wire.Affirming, Hardware: wire.Warning, Configuration: wire.Warning,
+	}}
+}
+
 func baseline(t testing.TB) *Engine {
 	t.Helper()
 	e, err := Load(Baseline())
@@ -127,6 +135,19 @@ func flips() []flip {
 		{"no class is sensitive", "", read, func(f *wire.Facts) { f.SignIn.TestKey = true }, wire.Deny, reason.TestKeyRefused},
 		{"device retired", normal, read, func(f *wire.Facts) { f.Device.Status = wire.DeviceRetired }, wire.Deny, reason.DeviceNotActive},
 		{"device pending", normal, read, func(f *wire.Facts) { f.Device.Status = wire.DevicePending }, wire.Deny, reason.DeviceNotActive},
+		{"device quarantined", normal, read, func(f *wire.Facts) { f.Device.Status = wire.DeviceQuarantined }, wire.Deny, reason.DeviceInQuarantine},
+		{"device quarantined and another's", normal, read, func(f *wire.Facts) { f.Device.Status, f.Device.Owner = wire.DeviceQuarantined, "per-2" }, wire.Deny, reason.DeviceInQuarantine},
+		{"status unheard of", normal, read, func(f *wire.Facts) { f.Device.Status = "splendid" }, wire.Deny, reason.DeviceNotActive},
+		{"device of another person", normal, read, func(f *wire.Facts) { f.Device.Owner = "per-2" }, wire.Deny, reason.DeviceOfAnother},
+		{"host unknown", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Known = false }, wire.Deny, reason.HostUnknown},
+		{"nothing known of hosts", normal, read, func(f *wire.Facts) { hosted(f); f.Host = wire.HostFacts{} }, wire.Deny, reason.HostUnknown},
+		{"host silent", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Standing = wire.StandingSilent }, wire.Deny, reason.HostNotFresh},
+		{"host stale", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Standing = wire.StandingStale }, wire.Deny, reason.HostNotFresh},
+		{"host never measured", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Standing = wire.StandingUnknown }, wire.Deny, reason.HostNotFresh},
+		{"host past its change", normal, read, func(f *wire.Facts) { hosted(f); f.Host.ChangesAt = at }, wire.Deny, reason.HostNotFresh},
+		{"host refused", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Standing = wire.StandingRefused }, wire.Deny, reason.HostContraindicated},
+		{"host contraindicated", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Vector.Executables = wire.Contraindicated }, wire.Deny, reason.HostContraindicated},
+		{"host's identity not affirmed", normal, read, func(f *wire.Facts) { hosted(f); f.Host.Vector.InstanceIdentity = wire.Warning }, wire.Deny, reason.HostContraindicated},
 		{"binding of another device", normal, read, func(f *wire.Facts) { f.Binding.DeviceID = "dev-2" }, wire.Deny, reason.DeviceNotActive},
 		{"device of another agency", normal, read, func(f *wire.Facts) { f.Device.Agency = "mof" }, wire.Deny, reason.DeviceOtherAgency},
 		{"provenance unknown", normal, read, func(f *wire.Facts) { f.Device.Provenance = "" }, wire.Deny, reason.ProvenanceUnknown},
@@ -257,6 +278,9 @@ func without(text []byte, id string) []byte {
 func TestLessThanEverythingIsStillEnoughForANormalPortal(t *testing.T) {
 	tests := map[string]func(*wire.Facts){
 		"a permitted test key":    func(f *wire.Facts) { f.SignIn.AAL, f.SignIn.TestKey, f.Key.Hardware = 2, true, false },
+		"a host that is well":     hosted,
+		"the person's own laptop": func(f *wire.Facts) { f.Device.Owner = f.Person.ID },
+		"software keys":           func(f *wire.Facts) { f.Device.Provenance = wire.ProvenanceSoftware },
 		"unendorsed TPM":          func(f *wire.Facts) { f.Device.Provenance = wire.ProvenanceTPMUnendorsed },
 		"binding by code":         func(f *wire.Facts) { f.Binding.Way = wire.BindingCode },
 		"no seat":                 func(f *wire.Facts) { f.Binding.Seat = wire.SeatNone },

@@ -85,6 +85,7 @@ func session(f *wire.Facts, at time.Time) types.Record {
 	return types.NewRecord(types.RecordMap{
 		"signIn":      signIn(f, at),
 		"device":      device(f, at),
+		"host":        host(f, at),
 		"attestation": attestation(f),
 		"claims":      claimStates(f),
 		"binding":     binding(f, at),
@@ -121,12 +122,60 @@ func device(f *wire.Facts, at time.Time) types.Record {
 	if provenance == "" {
 		provenance = "none"
 	}
+	status := f.Device.Status
+	if !bound || status == "" {
+		status = "none"
+	}
+	free := f.Device.Owner == "" || f.Device.Owner == f.Person.ID
 	return types.NewRecord(types.RecordMap{
 		"active":     types.Boolean(bound && f.Device.Status == wire.DeviceActive),
+		"status":     types.String(status),
+		"entitled":   types.Boolean(bound && free),
+		"group":      types.String(f.Device.Group),
 		"agency":     agency(f.Device.Agency),
 		"provenance": types.String(provenance),
 		"standing":   types.String(standing(f, at)),
 	})
+}
+
+// host is what is known of the machines that serve the portal. Past the time
+// at which it changes it is stale.
+func host(f *wire.Facts, at time.Time) types.Record {
+	h := &f.Host
+	standing := h.Standing
+	switch {
+	case !h.Known:
+		standing = wire.StandingStale
+	case standing == wire.StandingRefused:
+	case ended(h.ChangesAt, at) || (standing != wire.StandingFresh && standing != wire.StandingSilent):
+		standing = wire.StandingStale
+	}
+	var v wire.TrustVector
+	if h.Known {
+		v = h.Vector
+	}
+	contraindicated, affirming := sumUp(v)
+	return types.NewRecord(types.RecordMap{
+		"named":            types.Boolean(len(f.Portal.Hosts) > 0),
+		"known":            types.Boolean(h.Known),
+		"standing":         types.String(standing),
+		"instanceIdentity": tier(v.InstanceIdentity),
+		"hardware":         tier(v.Hardware),
+		"executables":      tier(v.Executables),
+		"configuration":    tier(v.Configuration),
+		"contraindicated":  types.Boolean(contraindicated),
+		"affirming":        types.Boolean(affirming),
+	})
+}
+
+// sumUp says whether any tier speaks against, and whether all speak for.
+func sumUp(v wire.TrustVector) (contraindicated, affirming bool) {
+	affirming = true
+	for _, t := range [...]wire.Trustworthiness{v.InstanceIdentity, v.Hardware, v.Executables, v.Configuration} {
+		contraindicated = contraindicated || t == wire.Contraindicated
+		affirming = affirming && t == wire.Affirming
+	}
+	return contraindicated, affirming
 }
 
 // standing is what can be relied on at that moment: a standing of another
@@ -245,12 +294,7 @@ func attestation(f *wire.Facts) types.Record {
 	if present(f) {
 		v = f.Standing.Result.Vector
 	}
-	tiers := [...]wire.Trustworthiness{v.InstanceIdentity, v.Hardware, v.Executables, v.Configuration}
-	contraindicated, affirming := false, true
-	for _, t := range tiers {
-		contraindicated = contraindicated || t == wire.Contraindicated
-		affirming = affirming && t == wire.Affirming
-	}
+	contraindicated, affirming := sumUp(v)
 	return types.NewRecord(types.RecordMap{
 		"present":          types.Boolean(present(f)),
 		"instanceIdentity": tier(v.InstanceIdentity),

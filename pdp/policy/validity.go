@@ -58,6 +58,7 @@ func (e *Engine) validUntil(f *wire.Facts, at time.Time) time.Time {
 	earlier(f.Standing.ChangesAt)
 	earlier(f.Standing.Result.ValidUntil)
 	earlier(f.Trust.ValidUntil)
+	earlier(f.Host.ChangesAt)
 	for _, then := range [...]time.Time{f.SignIn.At, f.Binding.At} {
 		if !then.IsZero() {
 			earlier(e.nextThreshold(then, at))

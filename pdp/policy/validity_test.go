@@ -23,6 +23,7 @@ func TestADecisionEndsWithTheEarliestOfItsInputs(t *testing.T) {
 		"standing":               {func(f *wire.Facts) { f.Standing.ChangesAt = at.Add(20 * time.Second) }, at.Add(20 * time.Second)},
 		"result":                 {func(f *wire.Facts) { f.Standing.Result.ValidUntil = at.Add(21 * time.Second) }, at.Add(21 * time.Second)},
 		"trust":                  {func(f *wire.Facts) { f.Trust.ValidUntil = at.Add(22 * time.Second) }, at.Add(22 * time.Second)},
+		"host":                   {func(f *wire.Facts) { hosted(f); f.Host.ChangesAt = at.Add(26 * time.Second) }, at.Add(26 * time.Second)},
 		"12 h of sign-in":        {func(f *wire.Facts) { f.SignIn.At = at.Add(-12*time.Hour + 23*time.Second) }, at.Add(23 * time.Second)},
 		"12 h of binding":        {func(f *wire.Facts) { f.Binding.At = at.Add(-12*time.Hour + 24*time.Second) }, at.Add(24 * time.Second)},
 		"ten minutes of a key":   {func(f *wire.Facts) { f.SignIn.At = at.Add(-9*time.Minute - 35*time.Second) }, at.Add(25 * time.Second)},

@@ -87,6 +87,36 @@ func (c *Client) RetireDevice(ctx context.Context, agency, name string) (wire.De
 	return call[wire.Device](ctx, c, http.MethodPost, one("devices", agency, name, "retire"), struct{}{})
 }
 
+// QuarantineDevice keeps an active device from opening anything.
+func (c *Client) QuarantineDevice(ctx context.Context, agency, name string, s StatusChange) (wire.Device, error) {
+	return call[wire.Device](ctx, c, http.MethodPost, one("devices", agency, name, "quarantine"), s)
+}
+
+// ReleaseDevice makes a quarantined device active again.
+func (c *Client) ReleaseDevice(ctx context.Context, agency, name string, s StatusChange) (wire.Device, error) {
+	return call[wire.Device](ctx, c, http.MethodPost, one("devices", agency, name, "release"), s)
+}
+
+// AssignDevice gives a device to a person or to nobody.
+func (c *Client) AssignDevice(ctx context.Context, agency, name string, a Assign) (wire.Device, error) {
+	return call[wire.Device](ctx, c, http.MethodPost, one("devices", agency, name, "assign"), a)
+}
+
+// GroupDevice puts a device into a group or into none.
+func (c *Client) GroupDevice(ctx context.Context, agency, name string, g Group) (wire.Device, error) {
+	return call[wire.Device](ctx, c, http.MethodPost, one("devices", agency, name, "group"), g)
+}
+
+// TransferDevice moves a device to another agency and returns its new record.
+func (c *Client) TransferDevice(ctx context.Context, agency, name string, t Transfer) (wire.Device, error) {
+	return call[wire.Device](ctx, c, http.MethodPost, one("devices", agency, name, "transfer"), t)
+}
+
+// SetPortalHosts names the devices that serve a portal.
+func (c *Client) SetPortalHosts(ctx context.Context, portalID string, h Hosts) (wire.Portal, error) {
+	return call[wire.Portal](ctx, c, http.MethodPost, one("portals", "", portalID, "hosts"), h)
+}
+
 // Sessions lists a person's sessions by the person's id, everybody's for "".
 func (c *Client) Sessions(ctx context.Context, personID string) ([]Session, error) {
 	path := "/v1/sessions"

@@ -58,6 +58,31 @@ type (
 		Device   wire.Device         `json:"device"`
 		Standing wire.DeviceStanding `json:"standing"`
 	}
+	// StatusChange says why a device's status is changed.
+	StatusChange struct {
+		Reason string `json:"reason"`
+	}
+	// Assign gives a device to a person, named by id or by account in the
+	// device's agency; empty gives it to nobody.
+	Assign struct {
+		Person string `json:"person"`
+	}
+	// Group puts a device into a group, empty into none.
+	Group struct {
+		Group string `json:"group"`
+	}
+	// Transfer moves a device to another agency, under its present name if
+	// Name is empty.
+	Transfer struct {
+		Agency string `json:"agency"`
+		Name   string `json:"name,omitempty"`
+		Reason string `json:"reason,omitempty"`
+	}
+	// Hosts are the devices that serve a portal, named by id or by name in the
+	// portal's agency; none takes the names away.
+	Hosts struct {
+		Devices []string `json:"devices"`
+	}
 	// Session is a portal session that stands.
 	Session struct {
 		ID       string    `json:"id"`
