@@ -23,7 +23,7 @@ func TestTheAgentLearnsWhatBecameOfItsDevice(t *testing.T) {
 	const id = "dev-00000000000000000000000008"
 	told := func(k wire.KnownDevice) *state.State {
 		t.Helper()
-			a.keep(wire.AttestAnswer{Accepted: true, Result: wire.AttestationResult{ValidUntil: time.Now().Add(time.Hour)}, Device: k})
+		a.keep(wire.AttestAnswer{Accepted: true, Result: wire.AttestationResult{ValidUntil: time.Now().Add(time.Hour)}, Device: k})
 		s, err := a.file.Load()
 		if err != nil {
 			t.Fatal(err)
