@@ -45,13 +45,19 @@ type Measurement struct {
 	Digest []byte `json:"digest"`
 	// Type is the event's type as the log says. It is not authenticated.
 	Type uint32 `json:"type"`
-	// Detail is for people: a path, a version, a command line. It comes from
-	// data that hashes to Digest, or is empty. Of a command line it is the whole
-	// line without the boot loader's own prefix, never cut short: its general
-	// form is held against reference values (GeneralCommandLine).
+	// Detail is for people: a path, a version. Of a command line it is the whole
+	// line without the boot loader's own prefix, never cut short or changed, and
+	// empty where it has other than printable ASCII characters or is not covered
+	// by Digest: its general form is held against reference values
+	// (GeneralCommandLine).
 	Detail string `json:"detail,omitempty"`
+	// Verified says that the event's data hash to Digest, so that Name and
+	// Detail are as authentic as Digest is. Without it they are the log's word:
+	// a file's or an image's digest is its own.
+	Verified bool `json:"verified,omitempty"`
 	// Members are SHA-256 digests of the entries of a signature list (PK, KEK,
-	// db, dbx, MOK), in order; of an authority, the one entry.
+	// db, dbx), in order and without their owners, so that a certificate's is
+	// its fingerprint; of an authority, the one entry.
 	Members [][]byte `json:"members,omitempty"`
 }
 
@@ -64,7 +70,8 @@ const (
 	SecureBootOff SecureBootState = "off"
 )
 
-// Boot is what one event log says, once it replays to the quoted PCRs.
+// Boot is what one event log says, once it replays to the quoted PCRs. A log
+// that was not read has no PCRDigest and no measurements.
 type Boot struct {
 	// LogDigest is SHA-256 over the log's bytes.
 	LogDigest []byte `json:"log_digest"`
