@@ -86,7 +86,7 @@ func endorsementCAs(folder string) (roots, intermediates *x509.CertPool, err err
 }
 
 // newVerify binds the Verifier to the configured appraisal policy.
-func newVerify(c AttestationConfig) (func(appraisal.Input) wire.AttestationResult, error) {
+func newVerify(c AttestationConfig) (func(appraisal.Input) wire.Appraised, error) {
 	var policy verifier.Policy
 	for _, text := range c.SupportedOS {
 		release, err := verifier.ParseOS(text)
@@ -102,10 +102,12 @@ func newVerify(c AttestationConfig) (func(appraisal.Input) wire.AttestationResul
 			return nil, fmt.Errorf("attestation.required_claims: %w", err)
 		}
 	}
-	return func(in appraisal.Input) wire.AttestationResult {
+	rules := verifier.Rules{Policy: policy, Version: fmt.Sprint(policy)}
+	return func(in appraisal.Input) wire.Appraised {
 		return verifier.Appraise(verifier.Input{
-			Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
-			Policy: policy, IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
+			Rules: rules, Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
+			Last: in.Last, Rests: in.Rests, Recall: in.Recall,
+			IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
 		})
 	}, nil
 }

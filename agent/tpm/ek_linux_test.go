@@ -106,7 +106,7 @@ func TestEachTemplateGivesWorkingKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(values) != len(wire.QuotedPCRs) || values[10].Index != 14 {
+			if len(values) != len(wire.QuotedPCRs) || values[11].Index != 14 {
 				t.Errorf("values %v", values)
 			}
 			attest, err := tpm2.Unmarshal[tpm2.TPMSAttest](quote.Attest)

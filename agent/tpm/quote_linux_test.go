@@ -13,7 +13,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// movingPCRs is a TPM whose PCR 14 somebody extends just before commands of one
+// movingPCRs is a TPM whose PCR 10 the kernel extends just before commands of one
 // kind, a number of times.
 type movingPCRs struct {
 	transport.TPMCloser
@@ -28,7 +28,7 @@ func (m *movingPCRs) Send(command []byte) ([]byte, error) {
 			m.skip--
 		} else if m.times > 0 {
 			m.times--
-			if err := extend(m.TPMCloser, 14); err != nil {
+			if err := extend(m.TPMCloser, wire.RunTimePCR); err != nil {
 				return nil, err
 			}
 		}
@@ -39,7 +39,7 @@ func (m *movingPCRs) Send(command []byte) ([]byte, error) {
 func TestPCRsThatMoveAreReadAgain(t *testing.T) {
 	b := newBench(t)
 	keys := b.keys(t, EKP256)
-	b.extend(t, 14)
+	b.extend(t, wire.RunTimePCR)
 	for name, moving := range map[string]movingPCRs{
 		"between two reads":       {command: tpm2.TPMCCPCRRead, skip: 1, times: 1},
 		"between read and quote":  {command: tpm2.TPMCCQuote, times: 2},

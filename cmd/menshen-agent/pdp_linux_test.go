@@ -42,6 +42,7 @@ type pdp struct {
 	certify   [wire.NonceSize]byte
 	ek        *verifier.EndorsementKey
 	nonces    map[string]issued
+	kept      *wire.Kept
 	interval  int
 	refuse    string
 	results   chan appraised
@@ -239,12 +240,20 @@ func (p *pdp) attest(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(err)
 	}
-	result := verifier.Appraise(verifier.Input{
-		Evidence: in.Evidence, Device: p.device, Nonce: i.nonce, Policy: verifier.Policy{SupportedOS: []verifier.OS{debian}},
+	out := verifier.Appraise(verifier.Input{
+		Evidence: in.Evidence, Device: p.device, Nonce: i.nonce,
+		Rules:    verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{debian}}},
+		Recall:   func() *wire.Kept { return p.kept },
 		IssuedAt: i.at, Now: time.Now(), ValidFor: 3 * time.Duration(p.interval) * time.Second,
 	})
+	if out.Kept != nil {
+		p.kept = out.Kept
+	}
+	result := out.AttestationResult
 	p.results <- appraised{result, time.Now()}
-	problem.WriteJSON(w, r, wire.AttestAnswer{Accepted: result.Vector.InstanceIdentity == wire.Affirming, Result: result, NextInSeconds: p.interval})
+	problem.WriteJSON(w, r, wire.AttestAnswer{
+		Accepted: result.Vector.InstanceIdentity == wire.Affirming, Result: result, NextInSeconds: p.interval, Wants: out.Wants, IMAFrom: out.IMAFrom,
+	})
 }
 
 func (p *pdp) confirm(w http.ResponseWriter, r *http.Request) {

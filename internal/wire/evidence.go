@@ -18,8 +18,12 @@ const (
 
 // QuotedPCRs are the PCRs of the SHA-256 bank that every quote selects:
 // firmware, boot loader and kernel (0–9), the platform's Secure Boot policy (7
-// among them), and MOK (14).
-var QuotedPCRs = [...]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14}
+// among them), what Linux measures at run time (10, IMA), and MOK (14).
+var QuotedPCRs = [...]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, RunTimePCR, 14}
+
+// RunTimePCR is the PCR that Linux IMA extends as the machine runs; the
+// firmware's event log says nothing of it.
+const RunTimePCR = 10
 
 // Evidence is what the agent sends for one nonce.
 type Evidence struct {
@@ -66,7 +70,7 @@ type SoftwareProof struct {
 // QuoteBinding, with the counter.
 func SoftwareBinding(nonce [NonceSize]byte, claims []byte, tlsSPKI [sha256.Size]byte, counter uint64) [sha256.Size]byte {
 	inner := QuoteBinding(nonce, claims, tlsSPKI)
-	return binding("menshen/software/v1", inner[:], binary.BigEndian.AppendUint64(nil, counter), tlsSPKI)
+	return binding("menshen/software/v1", inner[:], sha256.Sum256(binary.BigEndian.AppendUint64(nil, counter)), tlsSPKI)
 }
 
 // Quote is a TPM2_Quote's answer: a TPMS_ATTEST and a TPMT_SIGNATURE, each
@@ -87,6 +91,11 @@ type PCRValue struct {
 // digest of the device's TLS key (SubjectPublicKeyInfo). So claims cannot be
 // swapped and a quote cannot travel to another channel.
 func QuoteBinding(nonce [NonceSize]byte, claims []byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
+	return QuoteBindingOf(nonce, sha256.Sum256(claims), tlsSPKI)
+}
+
+// QuoteBindingOf is QuoteBinding for claims of which the digest is known.
+func QuoteBindingOf(nonce [NonceSize]byte, claims, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
 	return binding("menshen/quote/v1", nonce[:], claims, tlsSPKI)
 }
 
@@ -94,16 +103,15 @@ func QuoteBinding(nonce [NonceSize]byte, claims []byte, tlsSPKI [sha256.Size]byt
 // extraData when a device key is certified at enrolment; purpose is "tls" or
 // "signing".
 func CertifyBinding(purpose string, nonce [NonceSize]byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
-	return binding("menshen/certify/"+purpose+"/v1", nonce[:], nil, tlsSPKI)
+	return binding("menshen/certify/"+purpose+"/v1", nonce[:], sha256.Sum256(nil), tlsSPKI)
 }
 
-func binding(label string, nonce, body []byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
-	bodyDigest := sha256.Sum256(body)
+func binding(label string, nonce []byte, body, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
 	labelDigest := sha256.Sum256([]byte(label))
 	h := sha256.New()
 	h.Write(labelDigest[:])
 	h.Write(nonce)
-	h.Write(bodyDigest[:])
+	h.Write(body[:])
 	h.Write(tlsSPKI[:])
 	return [sha256.Size]byte(h.Sum(nil))
 }

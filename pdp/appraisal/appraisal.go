@@ -16,6 +16,7 @@ package appraisal
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,12 @@ type Input struct {
 	// Previous is the clock of the last Evidence that was accepted without a
 	// fall of its counters, nil if there is none.
 	Previous *wire.TPMClock
+	// Last is the last judgement that counted, nil before the first, and Rests
+	// what it rests on: zero where it cannot stand for another Evidence.
+	Last  *wire.AttestationResult
+	Rests [sha256.Size]byte
+	// Recall gives what is kept of the last accepted Evidence, nil if nothing is.
+	Recall   func() *wire.Kept
 	IssuedAt time.Time
 	Now      time.Time
 	ValidFor time.Duration
@@ -66,7 +73,7 @@ type Recorder interface {
 type Config struct {
 	Store    store.Store
 	Sealer   Sealer
-	Verify   func(Input) wire.AttestationResult
+	Verify   func(Input) wire.Appraised
 	Recorder Recorder
 	Clock    func() time.Time
 	Random   io.Reader

@@ -33,13 +33,13 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 
 	// The appraising lock keeps the device's last result as it is meanwhile.
 	a.mu.Lock()
-	last := kept{Result: d.result, Clock: d.clock, Refused: d.refused}
+	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused, Rests: d.rests}
 	a.mu.Unlock()
-	next := a.verify(dev, t, in.Evidence, last)
-	// Evidence that was overtaken by newer Evidence changes nothing, unless it
-	// is refused: only its nonce is burned.
-	counts := next.Refused || !t.IssuedAt.Before(last.Result.IssuedAt)
-	if err := a.keep(ctx, dev, t, next, counts); err != nil {
+	next, out := a.verify(ctx, dev, t, in.Evidence, last)
+	// Evidence that was overtaken by newer Evidence, or that asks the PDP to
+	// remember what it does not, changes nothing: only its nonce is burned.
+	counts := next.Refused || !out.Incomplete && !t.IssuedAt.Before(last.Result.IssuedAt)
+	if err := a.keep(ctx, dev, t, next, out.Kept, counts); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			err = refuse(reason.NonceSpent)
 			a.recordRefusal(ctx, dev, err)
@@ -51,39 +51,43 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 	if counts {
 		a.apply(ctx, dev, last, next)
 	}
-	return a.answer(dev, next)
+	return a.answer(dev, next, out)
 }
 
-func (a *Appraiser) verify(dev wire.Device, t ticket, e wire.Evidence, last kept) kept {
-	previous := last.Clock
-	if t.IssuedAt.Before(last.Result.IssuedAt) {
-		previous = nil // an earlier quote has an earlier clock
-	}
-	r := a.Verify(Input{
-		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: previous,
+func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wire.Evidence, last judged) (judged, wire.Appraised) {
+	in := Input{
+		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: last.Clock, Recall: func() *wire.Kept { return a.recall(ctx, dev) },
 		IssuedAt: t.IssuedAt, Now: a.Clock(), ValidFor: a.validFor(),
-	})
+	}
+	if t.IssuedAt.Before(last.Result.IssuedAt) {
+		in.Previous = nil // an earlier quote has an earlier clock
+	}
+	if !last.Result.IssuedAt.IsZero() {
+		in.Last, in.Rests = &last.Result, last.Rests
+	}
+	out := a.Verify(in)
+	r := out.AttestationResult
 	r.DeviceID, r.IssuedAt, r.ValidUntil = dev.ID, t.IssuedAt, t.IssuedAt.Add(a.validFor())
-	next := kept{Result: r, Clock: last.Clock, Refused: refused(r)}
+	next := judged{Result: r, Clock: last.Clock, Refused: refused(r), Rests: out.Rests}
+	if next.Refused {
+		next.Rests, out.Kept = [sha256.Size]byte{}, nil
+	}
 	// A fall of counters does not become the new normal: its finding stays
 	// until they rise again or the device is enrolled anew.
-	if !next.Refused && !found(r, wire.FindingRolledBack) {
+	if !next.Refused && !out.Fallen && !out.Incomplete {
 		next.Clock = &r.Clock
 	}
-	return next
+	return next, out
 }
 
-// refused reports whether Evidence was forged in any part.
+// refused reports whether Evidence was not this device's. A boot that was
+// tampered with is told by genuine Evidence.
 func refused(r wire.AttestationResult) bool {
-	return r.Vector.InstanceIdentity == wire.Contraindicated || found(r, wire.FindingTampered)
-}
-
-func found(r wire.AttestationResult, kind wire.FindingType) bool {
-	return slices.ContainsFunc(r.Findings, func(f wire.Finding) bool { return f.Type == kind })
+	return r.Vector.InstanceIdentity == wire.Contraindicated
 }
 
 // apply makes next the device's standing.
-func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next kept) {
+func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next judged) {
 	r := next.Result
 	news := next.Refused != last.Refused || !sameJudgement(last.Result, r)
 	if news {
@@ -94,6 +98,7 @@ func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next kept)
 	}
 	a.change(dev.ID, func(d *device, now time.Time) bool {
 		d.result, d.refused, d.clock, d.doubted, d.seen = r, next.Refused, next.Clock, false, now
+		d.rests, d.agency = next.Rests, dev.Agency
 		if c := d.command; c != nil && !r.IssuedAt.Before(c.askedAt) {
 			close(c.done)
 			d.command = nil
@@ -113,14 +118,17 @@ func sameJudgement(a, b wire.AttestationResult) bool {
 	})
 }
 
-func (a *Appraiser) answer(dev wire.Device, k kept) (wire.AttestAnswer, error) {
+func (a *Appraiser) answer(dev wire.Device, j judged, out wire.Appraised) (wire.AttestAnswer, error) {
 	next, err := a.nextIn()
 	if err != nil {
 		return wire.AttestAnswer{}, err
 	}
 	answer := wire.AttestAnswer{
-		Accepted: !k.Refused, Result: k.Result, NextInSeconds: next,
+		Accepted: !j.Refused && !out.Incomplete, Result: j.Result, NextInSeconds: next, Wants: out.Wants, IMAFrom: out.IMAFrom,
 		Device: wire.KnownDevice{ID: dev.ID, Name: dev.Name, Agency: dev.Agency, Status: dev.Status},
+	}
+	if len(answer.Wants) > 0 {
+		answer.NextInSeconds = 1
 	}
 	if a.Score != nil {
 		if score, known := a.Score(dev.ID); known {

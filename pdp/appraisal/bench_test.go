@@ -32,7 +32,7 @@ func benchmarked(b *testing.B) *Appraiser {
 }
 
 // typical is the result of a healthy laptop with the claims of today's agent.
-func typical(in Input) wire.AttestationResult {
+func typical(in Input) wire.Appraised {
 	r := healthy(in)
 	for _, id := range []wire.ClaimID{wire.ClaimOSRelease, wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimSecureBoot} {
 		r.Claims = append(r.Claims, wire.Claim{ID: id, State: wire.ClaimPass, Value: map[string]string{"id": "debian", "version_id": "12"}, MeasuredAt: in.Now, Source: "/etc/os-release"})
@@ -44,7 +44,7 @@ func typical(in Input) wire.AttestationResult {
 func BenchmarkStanding(b *testing.B) {
 	a := benchmarked(b)
 	a.change(laptop.ID, func(d *device, now time.Time) bool {
-		d.result, d.seen = typical(Input{Now: now}), now
+		d.result, d.seen = typical(Input{Now: now}).AttestationResult, now
 		d.result.IssuedAt = now
 		return false
 	})
@@ -100,7 +100,7 @@ func BenchmarkState(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		for i := range devices {
 			a.change(fmt.Sprint("dev-", i), func(d *device, now time.Time) bool {
-				d.result = typical(Input{Now: now})
+				d.result = typical(Input{Now: now}).AttestationResult
 				d.result.IssuedAt, d.clock = now, &d.result.Clock
 				return false
 			})

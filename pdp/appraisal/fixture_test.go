@@ -57,7 +57,7 @@ type fixture struct {
 	store *failing
 	audit *log
 	path  string
-	next  func(Input) wire.AttestationResult
+	next  func(Input) wire.Appraised
 
 	mu   sync.Mutex
 	told []string
@@ -71,18 +71,18 @@ var (
 	channelB = [32]byte{2}
 )
 
-func healthy(in Input) wire.AttestationResult {
-	return wire.AttestationResult{
+func healthy(in Input) wire.Appraised {
+	return wire.Appraised{AttestationResult: wire.AttestationResult{
 		Vector: wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: wire.Affirming},
 		Clock:  wire.TPMClock{Clock: 5, ResetCount: 1},
-	}
+	}}
 }
 
-func forged(Input) wire.AttestationResult {
-	return wire.AttestationResult{
+func forged(Input) wire.Appraised {
+	return wire.Appraised{AttestationResult: wire.AttestationResult{
 		Vector:   wire.TrustVector{InstanceIdentity: wire.Contraindicated},
 		Findings: []wire.Finding{{Type: wire.FindingTampered}},
-	}
+	}}
 }
 
 // open must be called inside a synctest bubble, close before its end.
@@ -106,7 +106,7 @@ func (f *fixture) reopen(t *testing.T) {
 	f.store = &failing{Store: s}
 	f.Appraiser, err = New(t.Context(), Config{
 		Store: f.store, Sealer: seal.New([32]byte{7}), Recorder: f.audit, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
-		Verify: func(in Input) wire.AttestationResult { return f.next(in) },
+		Verify: func(in Input) wire.Appraised { return f.next(in) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,19 +23,19 @@ func (a *Appraiser) Inherit(ctx context.Context, old, made wire.Device) ([]store
 	if err != nil {
 		return nil, nil, fmt.Errorf("appraisal: inheriting: %w", err)
 	}
-	var k kept
-	if err := json.Unmarshal(record.Value, &k); err != nil || k.V != schema {
-		return nil, nil, fmt.Errorf("appraisal: unreadable result %s, schema version %d: %w", from, k.V, err)
+	var j judged
+	if err := json.Unmarshal(record.Value, &j); err != nil || j.V != schema {
+		return nil, nil, fmt.Errorf("appraisal: unreadable result %s, schema version %d: %w", from, j.V, err)
 	}
-	k.Result, k.Refused = wire.AttestationResult{}, false
-	value, err := json.Marshal(k)
+	j = judged{V: schema, Clock: j.Clock}
+	value, err := json.Marshal(j)
 	if err != nil {
 		return nil, nil, fmt.Errorf("appraisal: %w", err)
 	}
 	to := store.Key(kind, made.Agency, made.ID)
 	now := a.Clock()
 	a.mu.Lock()
-	a.restore(a.known(made.ID), k, now, now)
+	a.restore(a.known(made.ID), j, now, now)
 	a.mu.Unlock()
 	return []store.Compare{{Key: from, Revision: record.Revision}, {Key: to}}, []store.Op{{Key: to, Value: value}}, nil
 }

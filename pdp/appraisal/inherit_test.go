@@ -42,7 +42,7 @@ func TestCountersGoAlongAndResultsDoNot(t *testing.T) {
 			f.reopen(t)
 		}
 		var seen *wire.TPMClock
-		f.next = func(in Input) wire.AttestationResult { seen = in.Previous; return healthy(in) }
+		f.next = func(in Input) wire.Appraised { seen = in.Previous; return healthy(in) }
 		f.attestAs(t, moved)
 		if seen == nil || *seen != (wire.TPMClock{Clock: 5, ResetCount: 1}) {
 			t.Errorf("counters %+v", seen)
@@ -61,7 +61,7 @@ func TestCountersAreKnownAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		var seen *wire.TPMClock
-		f.next = func(in Input) wire.AttestationResult { seen = in.Previous; return healthy(in) }
+		f.next = func(in Input) wire.Appraised { seen = in.Previous; return healthy(in) }
 		f.attestAs(t, moved)
 		if seen == nil || seen.Clock != 5 {
 			t.Errorf("counters %+v", seen)

@@ -2,7 +2,9 @@ package appraisal
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,14 +17,24 @@ const (
 	kind   = "attestation"
 	nobody = "_"
 	schema = 1
+	// keptKind is the kind of what is only read where something changed, and
+	// only written then.
+	keptKind = "attestation-kept"
 )
 
-// kept is what the store holds of a device's last Evidence.
-type kept struct {
+// judged is what the store holds of the judgement of a device's last Evidence.
+type judged struct {
 	V       int                    `json:"v"`
 	Result  wire.AttestationResult `json:"result"`
 	Clock   *wire.TPMClock         `json:"clock,omitempty"`
 	Refused bool                   `json:"refused"`
+	Rests   [sha256.Size]byte      `json:"rests,omitzero"`
+}
+
+// remembered is wire.Kept in the store.
+type remembered struct {
+	V int `json:"v"`
+	wire.Kept
 }
 
 type burned struct {
@@ -30,12 +42,12 @@ type burned struct {
 	Expires time.Time `json:"expires"`
 }
 
-// keep burns the nonce and, if it counts, keeps the result in one transaction.
-// It returns an error that wraps store.ErrConflict if the nonce was burned
-// before.
-func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, k kept, counts bool) error {
-	k.V = schema
-	result, err := json.Marshal(k)
+// keep burns the nonce and, if it counts, keeps the judgement and what the next
+// Evidence may refer to, in one transaction. It returns an error that wraps
+// store.ErrConflict if the nonce was burned before.
+func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, j judged, kept *wire.Kept, counts bool) error {
+	j.V = schema
+	result, err := json.Marshal(j)
 	if err != nil {
 		return fmt.Errorf("appraisal: %w", err)
 	}
@@ -47,6 +59,13 @@ func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, k kept,
 	ops := []store.Op{{Key: key, Value: spent}}
 	if counts {
 		ops = append(ops, store.Op{Key: store.Key(kind, dev.Agency, dev.ID), Value: result})
+	}
+	if counts && kept != nil {
+		value, err := json.Marshal(remembered{schema, *kept})
+		if err != nil {
+			return fmt.Errorf("appraisal: %w", err)
+		}
+		ops = append(ops, store.Op{Key: store.Key(keptKind, dev.Agency, dev.ID), Value: value})
 	}
 	if _, err = a.Store.Txn(ctx, []store.Compare{{Key: key}}, ops); err != nil {
 		return fmt.Errorf("appraisal: keeping a result: %w", err)
@@ -66,11 +85,13 @@ func (a *Appraiser) load(ctx context.Context) error {
 			return fmt.Errorf("appraisal: loading: %w", err)
 		}
 		for _, record := range page.Records {
-			var k kept
+			var k judged
 			if err := json.Unmarshal(record.Value, &k); err != nil || k.V != schema {
 				return fmt.Errorf("appraisal: unreadable result %s, schema version %d: %w", record.Key, k.V, err)
 			}
-			d := a.known(record.Key[strings.LastIndexByte(record.Key, '/')+1:])
+			parts := strings.Split(record.Key, "/")
+			d := a.known(parts[len(parts)-1])
+			d.agency = parts[len(parts)-2]
 			a.restore(d, k, now.Add(a.ReturnGrace-a.SilentAfter), now)
 		}
 		if after = page.Next; after == "" {
@@ -80,7 +101,25 @@ func (a *Appraiser) load(ctx context.Context) error {
 }
 
 // restore gives a device what the store holds of it. The lock is held.
-func (a *Appraiser) restore(d *device, k kept, seen, now time.Time) {
-	d.result, d.clock, d.refused, d.seen = k.Result, k.Clock, k.Refused, seen
+func (a *Appraiser) restore(d *device, j judged, seen, now time.Time) {
+	d.result, d.clock, d.refused, d.rests, d.seen = j.Result, j.Clock, j.Refused, j.Rests, seen
 	a.settle(d, now)
+}
+
+// recall reads what is kept of the device's last accepted Evidence. What cannot
+// be read is asked for again.
+func (a *Appraiser) recall(ctx context.Context, dev wire.Device) *wire.Kept {
+	record, err := a.Store.Get(ctx, store.Key(keptKind, dev.Agency, dev.ID), store.Local)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	var r remembered
+	if err == nil {
+		err = json.Unmarshal(record.Value, &r)
+	}
+	if err != nil || r.V != schema {
+		a.Logger.Warn("what was kept of a device cannot be read", "device", dev.ID, "schema", r.V, "error", err)
+		return nil
+	}
+	return &r.Kept
 }

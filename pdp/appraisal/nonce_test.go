@@ -17,7 +17,7 @@ func TestEveryMisusedTicketHasItsOwnRefusal(t *testing.T) {
 		f := open(t)
 		defer f.close(t)
 		judged := 0
-		f.next = func(in Input) wire.AttestationResult { judged++; return healthy(in) }
+		f.next = func(in Input) wire.Appraised { judged++; return healthy(in) }
 		n := f.nonce(t)
 
 		_, err := f.Attest(t.Context(), other, channelA, wire.AttestRequest{Ticket: n.Ticket})
@@ -126,7 +126,7 @@ func TestTheVerifierIsToldWhatThePDPKnows(t *testing.T) {
 		f := open(t)
 		defer f.close(t)
 		var seen Input
-		f.next = func(in Input) wire.AttestationResult {
+		f.next = func(in Input) wire.Appraised {
 			seen = in
 			r := healthy(in)
 			r.DeviceID, r.IssuedAt, r.ValidUntil = "dev-other", in.Now.Add(time.Hour), in.Now.Add(time.Hour) // not the verifier's to say

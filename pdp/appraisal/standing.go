@@ -1,6 +1,7 @@
 package appraisal
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ type device struct {
 	result  wire.AttestationResult // zero until Evidence was appraised
 	clock   *wire.TPMClock         // of the last Evidence without a fall
 	refused bool
+	rests   [sha256.Size]byte // what result rests on
+	agency  string
 	// doubted says that Evidence came which could not be kept: what is
 	// known is not to be relied on any more.
 	doubted bool

@@ -123,15 +123,10 @@ func TestRefusedEvidence(t *testing.T) {
 		release := f.Connected(laptop.ID)
 		defer release()
 		f.attest(t)
-		for name, judge := range map[string]func(Input) wire.AttestationResult{
+		for name, judge := range map[string]func(Input) wire.Appraised{
 			"tampered": forged,
-			"contraindicated": func(Input) wire.AttestationResult {
-				return wire.AttestationResult{Vector: wire.TrustVector{InstanceIdentity: wire.Contraindicated}}
-			},
-			"tampered but affirming": func(in Input) wire.AttestationResult {
-				r := healthy(in)
-				r.Findings = []wire.Finding{{Type: wire.FindingTampered}}
-				return r
+			"contraindicated": func(Input) wire.Appraised {
+				return wire.Appraised{AttestationResult: wire.AttestationResult{Vector: wire.TrustVector{InstanceIdentity: wire.Contraindicated}}}
 			},
 		} {
 			notices, records := f.notices(), f.audit.count()
@@ -147,7 +142,7 @@ func TestRefusedEvidence(t *testing.T) {
 			f.reopen(t)
 			f.wants(t, wire.StandingRefused)
 			var previous *wire.TPMClock
-			f.next = func(in Input) wire.AttestationResult { previous = in.Previous; return healthy(in) }
+			f.next = func(in Input) wire.Appraised { previous = in.Previous; return healthy(in) }
 			f.attest(t) // compliance recovered gives the device back
 			f.wants(t, wire.StandingFresh)
 			if previous == nil || previous.Clock != 5 {
@@ -165,17 +160,17 @@ func TestAFallOfCountersIsNotForgotten(t *testing.T) {
 		f := open(t)
 		defer func() { f.close(t) }()
 		f.attest(t)
-		f.next = func(in Input) wire.AttestationResult {
+		f.next = func(in Input) wire.Appraised {
 			r := healthy(in)
 			r.Clock.ResetCount = 0
 			if in.Previous.ResetCount > 0 {
-				r.Findings = []wire.Finding{{Type: wire.FindingRolledBack}}
+				r.Findings, r.Fallen = []wire.Finding{{Type: wire.FindingRolledBack}}, true
 			}
 			return r
 		}
 		for range 2 {
 			f.reopen(t)
-			if out := f.attest(t); !found(out.Result, wire.FindingRolledBack) {
+			if out := f.attest(t); len(out.Result.Findings) != 1 {
 				t.Error("the fall became the new normal")
 			}
 		}
@@ -193,11 +188,11 @@ func TestOvertakenEvidenceChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := f.Standing(laptop.ID).Result.IssuedAt
-		f.next = func(in Input) wire.AttestationResult {
+		f.next = func(in Input) wire.Appraised {
 			if in.Previous != nil {
 				t.Error("an earlier quote is compared with a later clock")
 			}
-			return wire.AttestationResult{Vector: wire.TrustVector{InstanceIdentity: wire.Affirming}}
+			return wire.Appraised{AttestationResult: wire.AttestationResult{Vector: wire.TrustVector{InstanceIdentity: wire.Affirming}}}
 		}
 		if _, err := f.submit(t, early); err != nil {
 			t.Fatal(err)
@@ -249,8 +244,8 @@ func TestOnlyNewsIsRecordedAndTold(t *testing.T) {
 		defer f.close(t)
 		release := f.Connected(laptop.ID)
 		defer release()
-		claims := func(state wire.ClaimState) func(in Input) wire.AttestationResult {
-			return func(in Input) wire.AttestationResult {
+		claims := func(state wire.ClaimState) func(in Input) wire.Appraised {
+			return func(in Input) wire.Appraised {
 				r := healthy(in)
 				r.Claims = []wire.Claim{{ID: wire.ClaimFirewall, State: state, MeasuredAt: in.Now}}
 				return r

@@ -1,17 +1,25 @@
 package verifier
 
 import (
-	"crypto/sha256"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
-	"github.com/menshen-zt/menshen/pdp/verifier/quote"
 )
+
+// Rules are everything that a device is held against and that is not its own.
+type Rules struct {
+	// Policy is the appraisal policy.
+	Policy Policy
+	// Version changes whenever anything of the Rules does, also by time: while
+	// it stays, the same Evidence is judged the same and need not be read again.
+	Version string
+}
 
 // Input is everything that one appraisal rests on.
 type Input struct {
+	Rules
 	Evidence wire.Evidence
 	// Device is the record of the device whose TLS key proved the connection.
 	Device wire.Device
@@ -19,7 +27,13 @@ type Input struct {
 	Nonce [wire.NonceSize]byte
 	// Previous is the clock of the last Evidence without a fall, if any.
 	Previous *wire.TPMClock
-	Policy   Policy
+	// Last is the judgement of the last Evidence, nil if there is none, and Rests
+	// what that gave as its own.
+	Last  *wire.AttestationResult
+	Rests [32]byte
+	// Recall gives what was kept of the last accepted Evidence, nil if nothing
+	// is. It is asked only where something changed, and may itself be nil.
+	Recall func() *wire.Kept
 	// IssuedAt is when the nonce was issued: the Evidence's age counts from it.
 	IssuedAt time.Time
 	Now      time.Time
@@ -27,114 +41,101 @@ type Input struct {
 }
 
 // Appraise judges one Evidence.
-func Appraise(in Input) wire.AttestationResult {
-	result := wire.AttestationResult{
+func Appraise(in Input) wire.Appraised {
+	out := wire.Appraised{AttestationResult: wire.AttestationResult{
 		DeviceID: in.Device.ID, IssuedAt: in.IssuedAt, ValidUntil: in.IssuedAt.Add(in.ValidFor),
-	}
-	clock, finding := verify(in)
+	}}
+	proven, finding := prove(in)
 	if finding == nil {
-		finding = usable(in)
+		finding = late(in)
 	}
 	if finding != nil {
-		result.Findings = []wire.Finding{*finding}
-		if finding.Type == wire.FindingTampered {
-			result.Vector.InstanceIdentity = wire.Contraindicated
-		}
-		return result
+		return refuse(out, *finding)
 	}
-	claims, findings, tampered := appraiseClaims(in.Evidence.Claims, in.Policy)
-	if tampered {
-		result.Findings = findings
-		result.Vector.InstanceIdentity = wire.Contraindicated
-		return result
+	fallen := fall(in.Previous, proven.clock)
+	rests := restsOn(in, proven)
+	if in.Last != nil && len(fallen) == 0 && rests == in.Rests && rests != [32]byte{} {
+		return again(in, out, proven)
 	}
-	result.Clock, result.Claims = clock, claims
-	result.Vector = wire.TrustVector{
-		InstanceIdentity: wire.Affirming,
-		Hardware:         hardware(in.Device.Provenance),
-		Executables:      wire.TrustNone, // the event log is not appraised
-		Configuration:    configuration(claims, findings),
+	kept := in.recall()
+	raw, ok := documentOf(in.Evidence, proven, kept)
+	if !ok {
+		out.Incomplete, out.Wants = true, []wire.Want{wire.WantClaims}
+		out.Findings = []wire.Finding{{Type: wire.FindingMissing, Reason: reason.New(reason.ClaimsNotKept)}}
+		return out
 	}
-	fallen := fall(in.Previous, clock)
-	for _, f := range fallen {
+	out.Clock = proven.clock
+	out.Vector = wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: proven.hardware}
+	out = judge(in.Rules, out, parts{document: raw, fallen: fallen})
+	if out.Vector.InstanceIdentity == wire.Contraindicated {
+		return out
+	}
+	out.Fallen = len(fallen) > 0
+	out.Kept = &wire.Kept{Document: raw, ResetCount: proven.clock.ResetCount}
+	if !out.Fallen && len(out.Wants) == 0 {
+		out.Rests = rests
+	}
+	return out
+}
+
+// parts are the pieces of Evidence that are judged once it is proven, now or
+// when something changed that it is held against.
+type parts struct {
+	document []byte
+	fallen   []wire.Finding
+}
+
+// judge holds what a device said against the rules. The vector's tiers of
+// identity and hardware are set already.
+func judge(rules Rules, out wire.Appraised, p parts) wire.Appraised {
+	claims, findings, forged := appraiseDocument(p.document, rules)
+	if forged {
+		return refuse(out, findings...)
+	}
+	out.Claims = claims
+	out.Vector.Executables = wire.TrustNone // the event log is not appraised
+	out.Vector.Configuration = configuration(claims, findings)
+	for _, f := range p.fallen {
 		if f.Reason.Code == reason.FirmwareFell {
-			result.Vector.Hardware = worse(result.Vector.Hardware, wire.Warning)
+			out.Vector.Hardware = worse(out.Vector.Hardware, wire.Warning)
 		} else {
-			result.Vector.InstanceIdentity = wire.Warning
+			out.Vector.InstanceIdentity = wire.Warning
 		}
 	}
-	if result.Vector.Executables != wire.Affirming {
+	if out.Vector.Executables != wire.Affirming {
 		// Claims are the word of an operating system that nobody measured.
-		result.Vector.Configuration = worse(result.Vector.Configuration, wire.Warning)
+		out.Vector.Configuration = worse(out.Vector.Configuration, wire.Warning)
 	}
-	result.Findings = append(fallen, findings...)
-	result.Findings = append(result.Findings, wire.Finding{Type: wire.FindingUnsupported, Reason: reason.New(reason.BootNotAppraised)})
-	return result
+	out.Findings = slices.Concat(p.fallen, findings, []wire.Finding{{Type: wire.FindingUnsupported, Reason: reason.New(reason.BootNotAppraised)}})
+	return out
 }
 
-// verify proves that this device's TPM made the quote for this nonce, these
-// claims and this connection. It returns one finding if not.
-func verify(in Input) (wire.TPMClock, *wire.Finding) {
-	if len(in.Device.TLSSPKI) != sha256.Size || in.Nonce == [wire.NonceSize]byte{} {
-		return wire.TPMClock{}, unsupported(reason.EvidenceUnpinned)
+// appraiseDocument judges everything that a claims document says: what else it
+// carries is judged after the claims, a line each, and adds its own.
+func appraiseDocument(raw []byte, rules Rules) (claims []wire.Claim, findings []wire.Finding, forged bool) {
+	document, ok := readClaims(raw)
+	if !ok {
+		return nil, []wire.Finding{*unsupported(reason.ClaimsUnreadable)}, false
 	}
-	key, err := quote.NewKey(in.Device.AK, in.Device.AKQualifiedName)
-	if err != nil {
-		return wire.TPMClock{}, unsupported(reason.EvidenceUnpinned)
+	claims, findings, forged = appraiseClaims(document, rules.Policy)
+	if forged {
+		return nil, findings, true
 	}
-	if len(in.Evidence.Claims) > wire.MaxClaimsBytes || len(in.Evidence.EventLog) > wire.MaxEventLogBytes {
-		return wire.TPMClock{}, tampered(reason.EvidenceMalformed)
-	}
-	binding := wire.QuoteBinding(in.Nonce, in.Evidence.Claims, [sha256.Size]byte(in.Device.TLSSPKI))
-	clock, err := key.Verify(in.Evidence.Quote, binding, in.Evidence.PCRs)
-	if err != nil {
-		return wire.TPMClock{}, tampered(codeOf(err))
-	}
-	return clock, nil
+	return claims, findings, false
 }
 
-// codeOf tells an administrator which check failed; a person sees the code alone.
-func codeOf(err error) string {
-	for _, known := range [...]struct {
-		err  error
-		code string
-	}{
-		{quote.ErrAlgorithm, reason.EvidenceAlgorithm},
-		{quote.ErrSignature, reason.EvidenceSignature},
-		{quote.ErrMagic, reason.EvidenceType},
-		{quote.ErrType, reason.EvidenceType},
-		{quote.ErrExtraData, reason.EvidenceBinding},
-		{quote.ErrSigner, reason.EvidenceSigner},
-		{quote.ErrSelection, reason.EvidenceSelection},
-		{quote.ErrPCRs, reason.EvidencePCRs},
-		{quote.ErrDigest, reason.EvidencePCRs},
-	} {
-		if errors.Is(err, known.err) {
-			return known.code
+// refuse ends an appraisal: nothing that the Evidence says is passed on.
+func refuse(out wire.Appraised, findings ...wire.Finding) wire.Appraised {
+	r := out.AttestationResult
+	out = wire.Appraised{AttestationResult: wire.AttestationResult{
+		DeviceID: r.DeviceID, IssuedAt: r.IssuedAt, ValidUntil: r.ValidUntil, Findings: findings,
+	}}
+	for _, f := range findings {
+		if f.Type == wire.FindingTampered {
+			out.Vector.InstanceIdentity = wire.Contraindicated
 		}
 	}
-	return reason.EvidenceMalformed
-}
-
-// usable finds what a genuine quote cannot mend.
-func usable(in Input) *wire.Finding {
-	switch in.Device.Provenance {
-	case wire.ProvenanceTPM, wire.ProvenanceTPMUnendorsed:
-	default:
-		return unsupported(reason.ProvenanceUnsupported)
-	}
-	if in.Now.Before(in.IssuedAt) || !in.Now.Before(in.IssuedAt.Add(wire.NonceLife)) {
-		return &wire.Finding{Type: wire.FindingStale, Reason: reason.New(reason.EvidenceStale)}
-	}
-	return nil
-}
-
-// hardware is as sure as the maker's word for the TPM.
-func hardware(p wire.Provenance) wire.Trustworthiness {
-	if p == wire.ProvenanceTPM {
-		return wire.Affirming
-	}
-	return wire.Warning
+	return out
 }
 
 // worse returns the worse of two tiers; none, which is no judgement, stays.

@@ -18,7 +18,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/verifier"
 )
 
-func affirms(r wire.AttestationResult) bool {
+func affirms(r wire.Appraised) bool {
 	v := r.Vector
 	return slices.Contains([]wire.Trustworthiness{v.InstanceIdentity, v.Hardware, v.Executables, v.Configuration}, wire.Affirming)
 }
@@ -45,7 +45,7 @@ func TestGenuineEvidence(t *testing.T) {
 
 // refused says that Evidence was found forged, by that check, and that nothing
 // of it is passed on.
-func refused(t *testing.T, name string, r wire.AttestationResult, code string) {
+func refused(t *testing.T, name string, r wire.Appraised, code string) {
 	t.Helper()
 	if affirms(r) || r.Vector.InstanceIdentity != wire.Contraindicated || len(r.Findings) != 1 || len(r.Claims) != 0 ||
 		r.Clock != (wire.TPMClock{}) || r.Findings[0].Type != wire.FindingTampered || r.Findings[0].Reason.Code != code {

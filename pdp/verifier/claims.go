@@ -40,15 +40,17 @@ var demands = [...]demand{
 	{id: wire.ClaimUSBStorage, failing: reason.USBStorageOpen, unmeasured: reason.USBStorageUnmeasured, missing: reason.USBStorageMissing, optional: true},
 }
 
-// appraiseClaims reads a claims document whose bytes the quote covers, and
-// returns every known claim that it makes, each with the state that it
-// deserves. What fails without being demanded is a note. The same claim made
-// twice is taken for an attempt to be read in two ways.
-func appraiseClaims(raw []byte, policy Policy) (claims []wire.Claim, findings []wire.Finding, forged bool) {
-	var document wire.Claims
-	if err := strictjson.Unmarshal(raw, &document); err != nil || len(document.Claims) > maxClaims {
-		return nil, []wire.Finding{*unsupported(reason.ClaimsUnreadable)}, false
-	}
+// readClaims reads a claims document; false where it is none, or has more
+// claims than any agent makes.
+func readClaims(raw []byte) (document wire.Claims, ok bool) {
+	err := strictjson.Unmarshal(raw, &document)
+	return document, err == nil && len(document.Claims) <= maxClaims
+}
+
+// appraiseClaims returns every known claim of a document, each with the state
+// that it deserves. What fails without being demanded is a note. The same claim
+// made twice is taken for an attempt to be read in two ways.
+func appraiseClaims(document wire.Claims, policy Policy) (claims []wire.Claim, findings []wire.Finding, forged bool) {
 	made := make(map[wire.ClaimID]wire.Claim, len(document.Claims))
 	for _, c := range document.Claims {
 		if _, twice := made[c.ID]; twice {

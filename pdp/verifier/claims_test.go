@@ -29,27 +29,27 @@ func TestClaims(t *testing.T) {
 		state  wire.ClaimState // as passed on
 		want   string
 	}{
-		"disk plain":         {set(wire.ClaimDiskEncryption, wire.ClaimFail), wire.ClaimDiskEncryption, wire.ClaimFail, "failing/" + reason.DiskNotEncrypted},
-		"disk unmeasured":    {set(wire.ClaimDiskEncryption, wire.ClaimError), wire.ClaimDiskEncryption, wire.ClaimError, "failing/" + reason.DiskUnmeasured},
-		"disk missing":       {func(all claims) { delete(all, wire.ClaimDiskEncryption) }, wire.ClaimDiskEncryption, "", "missing/" + reason.DiskMissing},
-		"firewall off":       {set(wire.ClaimFirewall, wire.ClaimFail), wire.ClaimFirewall, wire.ClaimFail, "failing/" + reason.FirewallOff},
-		"firewall unknown":   {set(wire.ClaimFirewall, wire.ClaimError), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
-		"firewall missing":   {func(all claims) { delete(all, wire.ClaimFirewall) }, wire.ClaimFirewall, "", "missing/" + reason.FirewallMissing},
-		"secure boot off":    {set(wire.ClaimSecureBoot, wire.ClaimFail), wire.ClaimSecureBoot, wire.ClaimFail, "failing/" + reason.SecureBootOff},
-		"legacy boot":        {set(wire.ClaimSecureBoot, wire.ClaimNotApplicable), wire.ClaimSecureBoot, wire.ClaimNotApplicable, "failing/" + reason.SecureBootUnmeasured},
-		"manual":             {set(wire.ClaimSecureBoot, wire.ClaimManual), wire.ClaimSecureBoot, wire.ClaimManual, "failing/" + reason.SecureBootUnmeasured},
-		"secure boot missed": {func(all claims) { delete(all, wire.ClaimSecureBoot) }, wire.ClaimSecureBoot, "", "missing/" + reason.SecureBootMissing},
-		"own exception":      {set(wire.ClaimFirewall, wire.ClaimException), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
-		"invented state":     {set(wire.ClaimFirewall, "passed"), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
-		"no state":           {set(wire.ClaimFirewall, ""), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
-		"old release":        {release("debian", "9"), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
-		"no version":         {release("debian", ""), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
-		"longer version":     {release("debian", "130"), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
-		"minor release":      {release("rhel", "9.4"), wire.ClaimOSRelease, wire.ClaimPass, ""},
-		"unknown system":     {release("", "13"), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
-		"release failing":    {set(wire.ClaimOSRelease, wire.ClaimFail), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
-		"release unread":     {set(wire.ClaimOSRelease, wire.ClaimError), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
-		"release missing":    {func(all claims) { delete(all, wire.ClaimOSRelease) }, wire.ClaimOSRelease, "", "missing/" + reason.OSMissing},
+		"disk plain":          {set(wire.ClaimDiskEncryption, wire.ClaimFail), wire.ClaimDiskEncryption, wire.ClaimFail, "failing/" + reason.DiskNotEncrypted},
+		"disk unmeasured":     {set(wire.ClaimDiskEncryption, wire.ClaimError), wire.ClaimDiskEncryption, wire.ClaimError, "failing/" + reason.DiskUnmeasured},
+		"disk missing":        {func(all claims) { delete(all, wire.ClaimDiskEncryption) }, wire.ClaimDiskEncryption, "", "missing/" + reason.DiskMissing},
+		"firewall off":        {set(wire.ClaimFirewall, wire.ClaimFail), wire.ClaimFirewall, wire.ClaimFail, "failing/" + reason.FirewallOff},
+		"firewall unknown":    {set(wire.ClaimFirewall, wire.ClaimError), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"firewall missing":    {func(all claims) { delete(all, wire.ClaimFirewall) }, wire.ClaimFirewall, "", "missing/" + reason.FirewallMissing},
+		"secure boot off":     {set(wire.ClaimSecureBoot, wire.ClaimFail), wire.ClaimSecureBoot, wire.ClaimFail, "failing/" + reason.SecureBootOff},
+		"legacy boot":         {set(wire.ClaimSecureBoot, wire.ClaimNotApplicable), wire.ClaimSecureBoot, wire.ClaimNotApplicable, "failing/" + reason.SecureBootUnmeasured},
+		"manual":              {set(wire.ClaimSecureBoot, wire.ClaimManual), wire.ClaimSecureBoot, wire.ClaimManual, "failing/" + reason.SecureBootUnmeasured},
+		"secure boot missed":  {func(all claims) { delete(all, wire.ClaimSecureBoot) }, wire.ClaimSecureBoot, "", "missing/" + reason.SecureBootMissing},
+		"own exception":       {set(wire.ClaimFirewall, wire.ClaimException), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"invented state":      {set(wire.ClaimFirewall, "passed"), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"no state":            {set(wire.ClaimFirewall, ""), wire.ClaimFirewall, wire.ClaimError, "failing/" + reason.FirewallUnmeasured},
+		"old release":         {release("debian", "9"), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"no version":          {release("debian", ""), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"longer version":      {release("debian", "130"), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"minor release":       {release("rhel", "9.4"), wire.ClaimOSRelease, wire.ClaimPass, ""},
+		"unknown system":      {release("", "13"), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
+		"release failing":     {set(wire.ClaimOSRelease, wire.ClaimFail), wire.ClaimOSRelease, wire.ClaimFail, "failing/" + reason.OSUnsupported},
+		"release unread":      {set(wire.ClaimOSRelease, wire.ClaimError), wire.ClaimOSRelease, wire.ClaimError, "failing/" + reason.OSUnmeasured},
+		"release missing":     {func(all claims) { delete(all, wire.ClaimOSRelease) }, wire.ClaimOSRelease, "", "missing/" + reason.OSMissing},
 		"updates wait":        {set(wire.ClaimOSUpdates, wire.ClaimFail), wire.ClaimOSUpdates, wire.ClaimFail, "failing/" + reason.UpdatesPending},
 		"updates unread":      {set(wire.ClaimOSUpdates, wire.ClaimError), wire.ClaimOSUpdates, wire.ClaimError, "failing/" + reason.UpdatesUnmeasured},
 		"updates missing":     {func(all claims) { delete(all, wire.ClaimOSUpdates) }, wire.ClaimOSUpdates, "", "missing/" + reason.UpdatesMissing},
@@ -112,9 +112,11 @@ func TestClaims(t *testing.T) {
 func TestWhatIsNotDemandedIsANote(t *testing.T) {
 	d := enrolled(t, machine(t, first))
 	fails := func(id wire.ClaimID) func(map[wire.ClaimID]*wire.Claim) {
-		return func(all map[wire.ClaimID]*wire.Claim) { all[id].State, all[id].Problem = wire.ClaimFail, "three of them" }
+		return func(all map[wire.ClaimID]*wire.Claim) {
+			all[id].State, all[id].Problem = wire.ClaimFail, "three of them"
+		}
 	}
-	appraise := func(raw []byte) wire.AttestationResult {
+	appraise := func(raw []byte) wire.Appraised {
 		in := d.input(t, raw)
 		in.Policy.Required = []wire.ClaimID{wire.ClaimOSRelease, wire.ClaimFirewall}
 		return verifier.Appraise(in)

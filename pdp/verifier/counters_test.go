@@ -75,7 +75,7 @@ func TestPowerCutAndStatePutBack(t *testing.T) {
 		}
 		return object{handle: loaded.ObjectHandle, name: loaded.Name, public: made.OutPublic.Bytes()}
 	}
-	appraise := func(previous *wire.TPMClock) wire.AttestationResult {
+	appraise := func(previous *wire.TPMClock) wire.Appraised {
 		d := pin(t, b, ek, load())
 		in := d.input(t, goodClaims(t))
 		in.Previous = previous

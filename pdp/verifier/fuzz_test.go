@@ -60,7 +60,7 @@ func (d *softDevice) evidence(t testing.TB, claims []byte) wire.Evidence {
 	b = append(append(b, d.record.AKQualifiedName...), 0, 32)
 	b = append(b, binding[:]...)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5)
-	b = append(b, 0, 0, 0, 1, 0, 0x0b, 3, 0xff, 0x43, 0, 0, 32)
+	b = append(b, 0, 0, 0, 1, 0, 0x0b, 3, 0xff, 0x47, 0, 0, 32)
 	b = append(b, pcrs[:]...)
 	digest := sha256.Sum256(b)
 	der, err := d.private.Sign(nil, digest[:], crypto.SHA256) // RFC 6979
@@ -80,7 +80,7 @@ func (d *softDevice) evidence(t testing.TB, claims []byte) wire.Evidence {
 func (d *softDevice) input(e wire.Evidence) verifier.Input {
 	return verifier.Input{
 		Evidence: e, Device: d.record, Nonce: d.nonce, IssuedAt: noon, Now: noon.Add(time.Second), ValidFor: time.Minute,
-		Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}},
+		Rules: verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}}},
 	}
 }
 

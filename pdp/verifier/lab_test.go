@@ -357,7 +357,7 @@ func (d *device) input(t testing.TB, claims []byte) verifier.Input {
 			Claims: claims, Quote: d.quote(t, binding[:], selectPCRs(tpm2.TPMAlgSHA256, quotedPCRs()...)), PCRs: d.pcrs(t),
 		},
 		Device: d.record, Nonce: nonce,
-		Policy:   verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}, {ID: "rhel", Version: "9"}}},
+		Rules:    verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}, {ID: "rhel", Version: "9"}}}},
 		IssuedAt: noon, Now: noon.Add(2 * time.Second), ValidFor: 15 * time.Minute,
 	}
 }
@@ -398,7 +398,7 @@ func ecdsaKey(t testing.TB, public []byte) *ecdsa.PublicKey {
 	return key.(*ecdsa.PublicKey)
 }
 
-func codes(r wire.AttestationResult) string {
+func codes(r wire.Appraised) string {
 	var b bytes.Buffer
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "%s/%s ", f.Type, f.Reason.Code)

@@ -68,10 +68,11 @@ func (e endorser) Unendorsed(spki []byte) (enrolment.EndorsementKey, error) {
 	return e.Endorser.Unendorsed(spki)
 }
 
-func verify(in appraisal.Input) wire.AttestationResult {
+func verify(in appraisal.Input) wire.Appraised {
 	return verifier.Appraise(verifier.Input{
 		Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
-		Policy:   verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}},
+		Last: in.Last, Rests: in.Rests, Recall: in.Recall,
+		Rules:    verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}}},
 		IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
 	})
 }

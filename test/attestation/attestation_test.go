@@ -149,7 +149,7 @@ func TestAgentAndVerifierAgree(t *testing.T) {
 			issued := time.Now()
 			in := verifier.Input{
 				Device: device, Nonce: sha256.Sum256([]byte("attest")), IssuedAt: issued, Now: issued.Add(time.Second), ValidFor: time.Minute,
-				Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}},
+				Rules: verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}}},
 			}
 			in.Evidence = attest(t, keys, in.Nonce)
 			before := verifier.Appraise(in)

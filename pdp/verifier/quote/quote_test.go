@@ -74,7 +74,7 @@ func (f *forger) attest(t testing.TB) Attest {
 	return Attest{
 		Type: typeQuote, QualifiedSigner: f.name, ExtraData: bytes.Clone(f.extra[:]),
 		Clock:      wire.TPMClock{Clock: 1000, ResetCount: 3, RestartCount: 1, Safe: true, FirmwareVersion: 0x20191023},
-		Selections: []Selection{{algSHA256, []byte{0xff, 0x43, 0}}},
+		Selections: []Selection{{algSHA256, []byte{0xff, 0x47, 0}}},
 		PCRDigest:  digest[:],
 	}
 }
@@ -125,9 +125,9 @@ func TestForgedStructures(t *testing.T) {
 		"inactive SHA-1 bank":       {func(a *Attest) { a.Selections[0] = Selection{4, []byte{0, 0, 0}}; a.PCRDigest = sha1Empty[:] }, ErrSelection},
 		"SHA-1 bank":                {func(a *Attest) { a.Selections[0].Hash = 4 }, ErrSelection},
 		"SHA-384 bank":              {func(a *Attest) { a.Selections[0].Hash = 0x0c }, ErrSelection},
-		"fewer PCRs":                {func(a *Attest) { a.Selections[0].PCRs = []byte{0x7f, 0x43, 0} }, ErrSelection},
-		"another PCR":               {func(a *Attest) { a.Selections[0].PCRs = []byte{0xff, 0x43, 1} }, ErrSelection},
-		"a PCR past the profile":    {func(a *Attest) { a.Selections[0].PCRs = []byte{0xff, 0x43, 0, 1} }, ErrSelection},
+		"fewer PCRs":                {func(a *Attest) { a.Selections[0].PCRs = []byte{0x7f, 0x47, 0} }, ErrSelection},
+		"another PCR":               {func(a *Attest) { a.Selections[0].PCRs = []byte{0xff, 0x47, 1} }, ErrSelection},
+		"a PCR past the profile":    {func(a *Attest) { a.Selections[0].PCRs = []byte{0xff, 0x47, 0, 1} }, ErrSelection},
 		"a second bank":             {func(a *Attest) { a.Selections = append(a.Selections, Selection{4, []byte{0, 0, 0}}) }, ErrSelection},
 		"the bank twice":            {func(a *Attest) { a.Selections = append(a.Selections, a.Selections[0]) }, ErrSelection},
 		"other digest":              {func(a *Attest) { a.PCRDigest[0] ^= 1 }, ErrDigest},
@@ -156,7 +156,7 @@ func TestForgedBytes(t *testing.T) {
 	for len(manyBanks.Selections) <= maxBanks {
 		manyBanks.Selections = append(manyBanks.Selections, manyBanks.Selections[0])
 	}
-	widePCRs.Selections[0].PCRs = []byte{0xff, 0x43, 0, 0, 1}
+	widePCRs.Selections[0].PCRs = []byte{0xff, 0x47, 0, 0, 1}
 	const safeAt = 4 + 2 + 2 + 34 + 2 + 32 + 8 + 4 + 4
 	for name, c := range map[string]struct {
 		attest []byte
