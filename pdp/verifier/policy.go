@@ -40,10 +40,16 @@ type Policy struct {
 	// Required lists the claims that every device must make and pass; all that
 	// are known if empty.
 	Required []wire.ClaimID
+	// Vulnerabilities says how long a known exploited one may stay.
+	Vulnerabilities VulnerabilityPolicy
 }
 
 // ErrClaim is returned for a claim that no verifier knows.
 var ErrClaim = errors.New("verifier: no such claim")
+
+// concluded are the claims that no device makes: the Verifier concludes them
+// from what was measured.
+var concluded = [...]wire.ClaimID{wire.ClaimBaseline, wire.ClaimVulnerabilities}
 
 // DefaultRequired are the claims that are demanded where nothing else is set.
 func DefaultRequired() []wire.ClaimID {
@@ -62,7 +68,7 @@ func ParseRequired(names []string) ([]wire.ClaimID, error) {
 	required := make([]wire.ClaimID, 0, len(names))
 	for _, name := range names {
 		id := wire.ClaimID(name)
-		if !slices.ContainsFunc(demands[:], func(d demand) bool { return d.id == id }) {
+		if !slices.ContainsFunc(demands[:], func(d demand) bool { return d.id == id }) && !slices.Contains(concluded[:], id) {
 			return nil, fmt.Errorf("%w: %q", ErrClaim, name)
 		}
 		if slices.Contains(required, id) {
