@@ -25,6 +25,7 @@ type Config struct {
 	Proxies     ProxiesConfig     `yaml:"proxies"`
 	Admin       AdminConfig       `yaml:"admin"`
 	Attestation AttestationConfig `yaml:"attestation"`
+	Inventory   InventoryConfig   `yaml:"inventory"`
 	WebAuthn    WebAuthnConfig    `yaml:"webauthn"`
 	Policy      PolicyConfig      `yaml:"policy"`
 	Trust       TrustConfig       `yaml:"trust"`
@@ -76,6 +77,18 @@ type AttestationConfig struct {
 	// RequiredClaims lists the claims that every device must make and pass to
 	// count as affirming; verifier.DefaultRequired where there is no list.
 	RequiredClaims []string `yaml:"required_claims"`
+}
+
+// InventoryConfig is about the software on devices.
+type InventoryConfig struct {
+	// Names is a file that adds to the table of vendors and products.
+	Names string `yaml:"names"`
+	// Feed is the file of known vulnerabilities; empty where there is none.
+	Feed string `yaml:"feed"`
+	// ExploitedWithin is how long a vulnerability may stay once it is known to
+	// be exploited, FeedLife how old the feed may be.
+	ExploitedWithin yamlfile.Duration `yaml:"exploited_within"`
+	FeedLife        yamlfile.Duration `yaml:"feed_life"`
 }
 
 // WebAuthnConfig says which security keys are accepted.
@@ -139,11 +152,14 @@ func Default() Config {
 		Proxies:     ProxiesConfig{Listen: "127.0.0.1:8445", Names: []string{"127.0.0.1", "localhost"}},
 		Admin:       AdminConfig{Socket: "/run/menshen-pdp/admin.sock"},
 		Attestation: AttestationConfig{Interval: every(5 * time.Minute), SilentAfter: every(time.Minute), EndorsementCAs: "/etc/menshen/endorsement-cas"},
+		Inventory:   InventoryConfig{ExploitedWithin: every(14 * day), FeedLife: every(7 * day)},
 		Trust:       TrustConfig{Refresh: every(45 * time.Second)},
 		Plugins:     PluginsConfig{Folder: "/usr/lib/menshen/plugins"},
 		Audit:       AuditConfig{ReserveMiB: 64},
 	}
 }
+
+const day = 24 * time.Hour
 
 func every(d time.Duration) yamlfile.Duration { return yamlfile.Duration{Duration: d} }
 
@@ -199,6 +215,8 @@ func (c *Config) checkTimes(wrong func(path, problem string, args ...any)) {
 	}
 	within("$.attestation.interval", c.Attestation.Interval, time.Second, time.Hour)
 	within("$.attestation.silent_after", c.Attestation.SilentAfter, time.Second, 10*time.Minute)
+	within("$.inventory.exploited_within", c.Inventory.ExploitedWithin, day, 365*day)
+	within("$.inventory.feed_life", c.Inventory.FeedLife, day, 90*day)
 	within("$.trust.refresh", c.Trust.Refresh, time.Second, 5*time.Minute)
 }
 

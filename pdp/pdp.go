@@ -16,6 +16,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
 	"github.com/menshen-zt/menshen/pdp/facts"
+	"github.com/menshen-zt/menshen/pdp/inventory"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -35,6 +36,7 @@ type PDP struct {
 
 	names     *directory.Directory
 	hosts     *hosts
+	software  *inventory.Library
 	appraisal *appraisal.Appraiser
 	enrolment *enrolment.Enroller
 	people    *ceremony.Ceremony
@@ -89,6 +91,9 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	if p.hosts, err = newHosts(ctx, p.names); err != nil {
 		return err
 	}
+	if p.software, err = newInventory(p.config.Inventory, p.state.store, p.logger.With("part", "inventory")); err != nil {
+		return err
+	}
 	verify, err := newVerify(p.config.Attestation)
 	if err != nil {
 		return err
@@ -124,7 +129,7 @@ func (p *PDP) wirePeople(context.Context) (err error) {
 		return err
 	}
 	p.agents, err = api.New(api.Config{
-		Devices: p.names, Enrolment: p.enrolment, Appraisal: p.appraisal, Confirmer: p.people,
+		Devices: p.names, Enrolment: p.enrolment, Appraisal: p.appraisal, Confirmer: p.people, Inventories: p.software,
 		Clock: time.Now, Logger: p.logger.With("part", "agents"),
 	})
 	return err
@@ -191,7 +196,7 @@ func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Links: p.people, Standings: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
-		Policies: adminPolicies{p.engine, p.config.Policy}, Status: p.status, Recorder: p.state.log,
+		Policies: adminPolicies{p.engine, p.config.Policy}, Inventories: adminInventories{p.software}, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err

@@ -70,6 +70,7 @@ func (p *PDP) Run(ctx context.Context) (err error) {
 
 func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
 	parts.Go(func() { p.appraisal.Run(ctx) })
+	parts.Go(func() { p.software.Run(ctx) })
 	parts.Go(func() { p.situation.Run(ctx, p.liveSessions) })
 	parts.Go(func() {
 		if err := p.sessions.Run(ctx); err != nil {

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -124,6 +126,21 @@ func (c *Client) attestOnce(ctx context.Context, measure Measure) (answer wire.A
 	}
 	err = c.caller.call(ctx, c.channel, http.MethodPost, "/v1/attest", wire.AttestRequest{Ticket: asked.Ticket, Evidence: evidence}, &answer)
 	return answer, true, err
+}
+
+// SendInventory sends the exact bytes of an inventory whose digest the claims
+// named.
+func (c *Client) SendInventory(ctx context.Context, raw []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	var answer wire.InventoryTaken
+	if err := c.caller.call(ctx, c.standing, http.MethodPost, "/v1/inventory", wire.InventoryReport{Inventory: raw}, &answer); err != nil {
+		return err
+	}
+	if digest := sha256.Sum256(raw); !bytes.Equal(answer.Digest, digest[:]) {
+		return odd("an inventory that arrived otherwise than it was sent")
+	}
+	return nil
 }
 
 // Confirm tells the PDP that a browser on this laptop holds a ceremony's nonce.

@@ -80,6 +80,23 @@ func (o *others) status(context.Context) client.Status {
 	return s
 }
 
+func (*others) Software(context.Context, wire.Device) (client.Software, error) {
+	return client.Software{
+		Inventory: wire.Inventory{System: "debian", Release: "12", Software: []wire.Software{{Source: wire.SoftwareDpkg, Name: "openssl", Version: "3.0.15-1"}}},
+		Vulnerabilities: &wire.Vulnerabilities{
+			FeedAsOf: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), Covered: true, Known: 4, Critical: 2, ExploitedCount: 1,
+			Exploited: []wire.Vulnerability{{CVE: "CVE-2026-0001", Software: "openssl", Version: "3.0.15-1", CVSS: 9.8, EPSS: 0.9}},
+		},
+	}, nil
+}
+
+func (*others) Export(_ context.Context, agency string, _ func(string) bool) (client.SoftwareExport, error) {
+	return client.SoftwareExport{Agency: agency, Devices: 2, Assets: []client.Asset{
+		{Vendor: "openssl", Product: "openssl", Version: "3.0.15", CPE: "cpe:2.3:a:openssl:openssl:3.0.15:*:*:*:*:*:*:*", Devices: 2},
+		{Vendor: "=cmd", Product: "calc\x1b", Version: "1", CPE: "cpe:2.3:a:\\=cmd:calc:1:*:*:*:*:*:*:*", Guessed: true, Devices: 1},
+	}}, nil
+}
+
 func (*others) Append(context.Context, wire.AuditRecord) (uint64, error) { return 1, nil }
 
 // mover is the directory's transfer as the PDP wires it.
@@ -109,7 +126,7 @@ func newConsole(t *testing.T) *console {
 	d := directory.New(s, time.Now, rand.Reader)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -375,7 +392,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "audit", "decision", "device", "key", "person", "policy", "portal", "session", "status"}
+	want := []string{"agency", "audit", "decision", "device", "key", "person", "policy", "portal", "session", "software", "status"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}

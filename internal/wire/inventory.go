@@ -2,8 +2,14 @@ package wire
 
 import "time"
 
-// Inventory is the software on a device: POST /v1/inventory. The claims carry
-// its digest, so that a quote covers it.
+// InventoryReport is POST /v1/inventory.
+type InventoryReport struct {
+	// Inventory are the exact bytes of an Inventory document. The claims carry
+	// their digest, so that a quote covers them.
+	Inventory []byte `json:"inventory"`
+}
+
+// Inventory is the software on a device.
 type Inventory struct {
 	// System and Release name the operating system as os-release(5) does, such
 	// as "debian" and "13"; "windows" or "macos" with the build elsewhere.
@@ -41,7 +47,7 @@ const (
 	SoftwareApplications SoftwareSource = "applications"
 )
 
-// InventoryTaken answers an Inventory.
+// InventoryTaken answers an InventoryReport.
 type InventoryTaken struct {
 	// Digest is SHA-256 over the bytes that arrived.
 	Digest []byte `json:"digest"`

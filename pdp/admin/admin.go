@@ -102,18 +102,19 @@ type Recorder interface {
 
 // Config is what an Admin needs; every field but UIDs is required.
 type Config struct {
-	Directory Directory
-	Transfers Transfers
-	Codes     Codes
-	Links     Links
-	Standings Standings
-	Sessions  Sessions
-	Decisions Decisions
-	Policies  Policies
-	Status    func(ctx context.Context) client.Status
-	Recorder  Recorder
-	Clock     func() time.Time
-	Logger    *slog.Logger
+	Directory   Directory
+	Transfers   Transfers
+	Codes       Codes
+	Links       Links
+	Standings   Standings
+	Sessions    Sessions
+	Decisions   Decisions
+	Policies    Policies
+	Inventories Inventories
+	Status      func(ctx context.Context) client.Status
+	Recorder    Recorder
+	Clock       func() time.Time
+	Logger      *slog.Logger
 	// UIDs are the users besides root who may administer.
 	UIDs []uint32
 }

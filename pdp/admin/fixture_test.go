@@ -62,6 +62,8 @@ func (l *log) acts(t *testing.T) []act {
 type others struct {
 	by      string
 	revoked []string
+	// inventories are the devices that sent one.
+	inventories []string
 }
 
 func (o *others) IssueCode(_ context.Context, _, _, by string, _ time.Duration) (string, error) {
@@ -121,6 +123,23 @@ func (m mover) TransferDevice(ctx context.Context, id string, to client.Transfer
 	return m.dir.TransferDevice(ctx, directory.Transfer{ID: id, Agency: to.Agency, Name: to.Name, Why: to.Reason})
 }
 
+func (o *others) Software(_ context.Context, dev wire.Device) (client.Software, error) {
+	if dev.Status != wire.DeviceActive {
+		return client.Software{}, store.ErrNotFound
+	}
+	return client.Software{Inventory: wire.Inventory{System: "debian"}}, nil
+}
+
+func (o *others) Export(_ context.Context, agency string, wanted func(string) bool) (client.SoftwareExport, error) {
+	out := client.SoftwareExport{Agency: agency}
+	for _, id := range o.inventories {
+		if wanted(id) {
+			out.Devices++
+		}
+	}
+	return out, nil
+}
+
 type fixture struct {
 	*Admin
 	*client.Client
@@ -142,7 +161,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	clock := func() time.Time { return f.now }
 	f.dir = directory.New(s, clock, rand.Reader)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -40,6 +40,8 @@ func (a *Admin) newMux() *http.ServeMux {
 		"POST /v1/devices/{name}/group":          a.groupDevice,
 		"POST /v1/devices/{name}/transfer":       a.transferDevice,
 		"POST /v1/portals/{id}/hosts":            a.setPortalHosts,
+		"GET /v1/agencies/{agency}/software":     a.exportSoftware,
+		"GET /v1/devices/{name}/software":        a.showSoftware,
 		"GET /v1/sessions":                       a.listSessions,
 		"POST /v1/sessions/{id}/revoke":          a.revokeSession,
 		"GET /v1/decisions/{id}":                 a.showDecision,

@@ -48,15 +48,22 @@ type Confirmer interface {
 	Confirm(ctx context.Context, deviceID string, c wire.DeviceConfirmation, peerNetwork string) error
 }
 
+// Inventories keeps what software devices have. Keep takes the exact bytes and
+// returns their digest.
+type Inventories interface {
+	Keep(ctx context.Context, dev wire.Device, raw []byte) ([]byte, error)
+}
+
 // Config is what an API needs; every interface is required.
 type Config struct {
-	Devices   Devices
-	Enrolment Enrolment
-	Appraisal Appraisal
-	Confirmer Confirmer
-	Clock     func() time.Time
-	Logger    *slog.Logger
-	Limits    Limits // zero fields mean the defaults
+	Devices     Devices
+	Enrolment   Enrolment
+	Appraisal   Appraisal
+	Confirmer   Confirmer
+	Inventories Inventories
+	Clock       func() time.Time
+	Logger      *slog.Logger
+	Limits      Limits // zero fields mean the defaults
 }
 
 // Limits bound what may be under way at once.
@@ -65,12 +72,13 @@ type Limits struct {
 	EnrolmentsPerNetwork int // from one IPv4 /24 or IPv6 /56
 	PollsPerDevice       int
 	AttestationsAtOnce   int // in all
+	InventoriesAtOnce    int // in all
 	AttestBurst          int // requests of one device, beyond one a second
 }
 
 func (l *Limits) complete() {
 	for field, standard := range map[*int]int{
-		&l.Enrolments: 32, &l.EnrolmentsPerNetwork: 8, &l.PollsPerDevice: 3, &l.AttestationsAtOnce: 64, &l.AttestBurst: 40,
+		&l.Enrolments: 32, &l.EnrolmentsPerNetwork: 8, &l.PollsPerDevice: 3, &l.AttestationsAtOnce: 64, &l.InventoriesAtOnce: 4, &l.AttestBurst: 40,
 	} {
 		if *field <= 0 {
 			*field = standard
@@ -81,15 +89,17 @@ func (l *Limits) complete() {
 // API is an http.Handler. It is safe for concurrent use.
 type API struct {
 	Config
-	routes     map[string]route
-	enrolments *gate
-	networks   *gate
-	polls      *gate
-	attests    *gate // in all
-	attesting  *gate // by device
-	confirms   *gate
-	pace       *pace.Pace
-	strangers  atomic.Uint64
+	routes      map[string]route
+	enrolments  *gate
+	networks    *gate
+	polls       *gate
+	attests     *gate // in all
+	attesting   *gate // by device
+	confirms    *gate
+	inventories *gate // in all
+	listing     *gate // by device
+	pace        *pace.Pace
+	strangers   atomic.Uint64
 }
 
 type route struct {
@@ -103,7 +113,7 @@ type route struct {
 func New(c Config) (*API, error) {
 	for name, missing := range map[string]bool{
 		"devices": c.Devices == nil, "enrolment": c.Enrolment == nil, "appraisal": c.Appraisal == nil,
-		"confirmer": c.Confirmer == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
+		"confirmer": c.Confirmer == nil, "inventories": c.Inventories == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("api: no %s", name)
@@ -111,14 +121,16 @@ func New(c Config) (*API, error) {
 	}
 	c.Limits.complete()
 	a := &API{
-		Config:     c,
-		enrolments: newGate(c.Limits.Enrolments),
-		networks:   newGate(c.Limits.EnrolmentsPerNetwork),
-		polls:      newGate(c.Limits.PollsPerDevice),
-		attests:    newGate(c.Limits.AttestationsAtOnce),
-		attesting:  newGate(2),
-		confirms:   newGate(2),
-		pace:       pace.New(c.Limits.AttestBurst, time.Second),
+		Config:      c,
+		enrolments:  newGate(c.Limits.Enrolments),
+		networks:    newGate(c.Limits.EnrolmentsPerNetwork),
+		polls:       newGate(c.Limits.PollsPerDevice),
+		attests:     newGate(c.Limits.AttestationsAtOnce),
+		attesting:   newGate(2),
+		confirms:    newGate(2),
+		inventories: newGate(c.Limits.InventoriesAtOnce),
+		listing:     newGate(1),
+		pace:        pace.New(c.Limits.AttestBurst, time.Second),
 	}
 	a.routes = map[string]route{
 		"/v1/enrol/start":  {http.MethodPost, a.enrolStart, true},
@@ -126,6 +138,7 @@ func New(c Config) (*API, error) {
 		"/v1/attest/nonce": {http.MethodPost, a.attestNonce, false},
 		"/v1/attest":       {http.MethodPost, a.attest, false},
 		"/v1/confirm":      {http.MethodPost, a.confirm, false},
+		"/v1/inventory":    {http.MethodPost, a.inventory, false},
 		"/v1/poll":         {http.MethodGet, a.poll, false},
 	}
 	return a, nil

@@ -17,7 +17,7 @@ import (
 
 // closedRoutes are those that only active devices may use.
 var closedRoutes = map[string]string{
-	"/v1/attest/nonce": http.MethodPost, "/v1/attest": http.MethodPost, "/v1/confirm": http.MethodPost, "/v1/poll": http.MethodGet,
+	"/v1/attest/nonce": http.MethodPost, "/v1/attest": http.MethodPost, "/v1/confirm": http.MethodPost, "/v1/inventory": http.MethodPost, "/v1/poll": http.MethodGet,
 }
 
 func TestOnlyActiveDevicesAreServed(t *testing.T) {
@@ -39,7 +39,7 @@ func TestOnlyActiveDevicesAreServed(t *testing.T) {
 	if f.behind.count() != 0 || f.behind.standing() != 0 {
 		t.Errorf("reached: %v", f.behind.reached)
 	}
-	if f.Strangers() != 16 {
+	if f.Strangers() != uint64(4*len(closedRoutes)) {
 		t.Errorf("%d strangers", f.Strangers())
 	}
 }
@@ -69,6 +69,7 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		{"POST", "/v1/attest", json, `{"ticket":"` + strings.Repeat("a", maxAttest) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/attest/nonce", json, `{"x":1}`, 400, reason.BadRequest},
 		{"POST", "/v1/attest/nonce", json, `{` + strings.Repeat(" ", maxNonce) + `}`, 413, reason.TooLarge},
+		{"POST", "/v1/inventory", json, `{"inventory":"` + strings.Repeat("a", maxInventory) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/confirm", json, `{"nonce":"` + strings.Repeat("a", maxConfirm) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/enrol/start", json, `{"code":"` + strings.Repeat("a", maxEnrolStart) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/enrol/start", json, `{"agency":"moda"}`, 400, reason.BadRequest},
@@ -88,12 +89,12 @@ func TestAllRoutesReachWhatIsBehindThem(t *testing.T) {
 	a := f.known(t)
 	for path, in := range map[string]any{
 		"/v1/enrol/start": wire.EnrolStart{}, "/v1/enrol/finish": wire.EnrolFinish{}, "/v1/attest/nonce": struct{}{},
-		"/v1/attest": wire.AttestRequest{}, "/v1/confirm": wire.DeviceConfirmation{},
+		"/v1/attest": wire.AttestRequest{}, "/v1/confirm": wire.DeviceConfirmation{}, "/v1/inventory": wire.InventoryReport{},
 	} {
 		wants(t, a.post(t, path, in), http.StatusOK, "")
 	}
 	wants(t, a.send(t, http.MethodPost, "/v1/attest/nonce", "", ""), http.StatusOK, "") // no body at all
-	if f.behind.count() != 6 {
+	if f.behind.count() != 7 {
 		t.Errorf("reached: %v", f.behind.reached)
 	}
 	// Who confirms, and from where, is what the connection says.
@@ -149,7 +150,7 @@ func TestErrorsAreAnsweredByWhatTheyAre(t *testing.T) {
 		{errors.New("the password is hunter2"), 500, reason.Internal},
 	} {
 		f.behind.err = c.err
-		for _, path := range []string{"/v1/enrol/start", "/v1/enrol/finish", "/v1/attest/nonce", "/v1/attest", "/v1/confirm"} {
+		for _, path := range []string{"/v1/enrol/start", "/v1/enrol/finish", "/v1/attest/nonce", "/v1/attest", "/v1/confirm", "/v1/inventory"} {
 			got := a.post(t, path, struct{}{})
 			wants(t, got, c.status, c.code)
 			if strings.Contains(string(got.body), "hunter2") {
@@ -303,6 +304,20 @@ func TestConfirmationsOfOneDeviceAreBounded(t *testing.T) {
 	first()
 	second()
 	wants(t, a.post(t, "/v1/confirm", wire.DeviceConfirmation{}), http.StatusOK, "")
+}
+
+func TestInventoriesAreBoundedInAllAndByDevice(t *testing.T) {
+	f := newFixture(t, Limits{InventoriesAtOnce: 1})
+	a := f.known(t)
+	for _, full := range []struct {
+		gate *gate
+		who  string
+	}{{f.inventories, ""}, {f.listing, deviceID}} {
+		leave, _ := full.gate.enter(full.who)
+		wants(t, a.post(t, "/v1/inventory", wire.InventoryReport{}), http.StatusTooManyRequests, reason.TooMany)
+		leave()
+		wants(t, a.post(t, "/v1/inventory", wire.InventoryReport{}), http.StatusOK, "")
+	}
 }
 
 func TestADeviceCannotAskWithoutEnd(t *testing.T) {

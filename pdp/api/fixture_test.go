@@ -118,6 +118,10 @@ func (b *backend) Confirm(_ context.Context, device string, _ wire.DeviceConfirm
 	return b.reach("confirm")
 }
 
+func (b *backend) Keep(context.Context, wire.Device, []byte) ([]byte, error) {
+	return nil, b.reach("inventory")
+}
+
 type fixture struct {
 	*API
 	behind  *backend
@@ -129,7 +133,7 @@ func newFixture(t *testing.T, limits ...Limits) *fixture {
 	t.Helper()
 	f := &fixture{behind: &backend{devices: map[[32]byte]wire.Device{}, commands: make(chan []wire.Command, 1)}}
 	c := Config{
-		Devices: f.behind, Enrolment: f.behind, Appraisal: f.behind, Confirmer: f.behind,
+		Devices: f.behind, Enrolment: f.behind, Appraisal: f.behind, Confirmer: f.behind, Inventories: f.behind,
 		Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 	for _, l := range limits {

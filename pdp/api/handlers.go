@@ -15,6 +15,7 @@ const (
 	maxNonce       = 64
 	maxAttest      = (wire.MaxClaimsBytes+wire.MaxEventLogBytes+2*wire.MaxQuoteBytes)*4/3 + 32<<10
 	maxConfirm     = 24 << 10
+	maxInventory   = wire.MaxInventoryBytes*4/3 + 1<<10
 )
 
 func (a *API) enrolStart(w http.ResponseWriter, r *http.Request, who caller) {
@@ -118,6 +119,32 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request, who caller) {
 	}
 	err := a.Confirmer.Confirm(r.Context(), who.device.ID, in, who.network())
 	a.answer(w, r, wire.DeviceConfirmed{Accepted: err == nil}, err)
+}
+
+// inventory takes a list of software. The lists are large and come seldom.
+func (a *API) inventory(w http.ResponseWriter, r *http.Request, who caller) {
+	if !a.pace.Permit(who.device.ID, a.Clock()) {
+		tooMany(w, r)
+		return
+	}
+	leaveDevice, ok := a.listing.enter(who.device.ID)
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leaveDevice()
+	leave, ok := a.inventories.enter("")
+	if !ok {
+		tooMany(w, r)
+		return
+	}
+	defer leave()
+	var in wire.InventoryReport
+	if !problem.ReadJSON(w, r, maxInventory, &in) {
+		return
+	}
+	digest, err := a.Inventories.Keep(r.Context(), who.device, in.Inventory)
+	a.answer(w, r, wire.InventoryTaken{Digest: digest}, err)
 }
 
 // poll is the standing connection: it ends when there is something to ask of

@@ -26,6 +26,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
+	"github.com/menshen-zt/menshen/pdp/inventory"
 	"github.com/menshen-zt/menshen/pdp/keyring"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
@@ -109,8 +110,12 @@ func newPDP(t *testing.T, makers *swtpm.CA, confirm *ceremony) *pdp {
 		SilentAfter: time.Second,
 	})
 	must(err)
+	names, err := inventory.LoadNames("")
+	must(err)
+	software, err := inventory.New(inventory.Config{Store: s, Names: names, Clock: time.Now, Logger: logger})
+	must(err)
 	port, err := api.New(api.Config{
-		Devices: p.directory, Enrolment: p.enrolment, Appraisal: p.appraisal, Confirmer: confirm, Clock: time.Now, Logger: logger,
+		Devices: p.directory, Enrolment: p.enrolment, Appraisal: p.appraisal, Confirmer: confirm, Inventories: software, Clock: time.Now, Logger: logger,
 	})
 	must(err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
