@@ -27,8 +27,8 @@ type Explained struct {
 	Expected string
 	// Look says where to look at a rule that a person must judge.
 	Look Text
-	// Uncertain says that number or value of the rule are not certain.
-	Uncertain bool
+	// Partial says that a part of what the baseline asks is not measured.
+	Partial bool
 }
 
 // Wire returns the reports as the PDP gets them.
@@ -111,7 +111,7 @@ func (b *loaded) measure(m *measurement) Report {
 	for _, rule := range b.rules {
 		o := rule.measure(m)
 		r.Results = append(r.Results, wire.RuleResult{Rule: rule.id, State: o.state, Seen: short(o.seen)})
-		e := Explained{Title: rule.Title, Remedy: rule.Remedy, Uncertain: slices.Contains(rule.Uncertain, b.ID)}
+		e := Explained{Title: rule.Title, Remedy: rule.Remedy, Partial: rule.Partial}
 		if rule.Expect != nil {
 			e.Expected = rule.Expect.String()
 		}

@@ -48,10 +48,10 @@ type Rule struct {
 	// In maps a baseline's id to this rule's number there, such as "0153": the
 	// rule's id is both, joined by a hyphen.
 	In map[string]string `yaml:"in"`
-	// Uncertain lists baselines whose number or value is not certain.
-	Uncertain []string `yaml:"uncertain"`
-	Title     Text     `yaml:"title"`
-	Remedy    Text     `yaml:"remedy"`
+	// Partial says that the check covers only a part of what the baseline asks.
+	Partial bool `yaml:"partial"`
+	Title   Text `yaml:"title"`
+	Remedy  Text `yaml:"remedy"`
 	// When is the condition under which the rule applies at all.
 	When *Condition `yaml:"when"`
 	// Expect is what a value must be, for the checks that read values.
@@ -193,11 +193,6 @@ func (r *Rule) wrong(path string) []yamlfile.Fault {
 	for id, number := range r.In {
 		if !baselineID.MatchString(id) || !ruleNumber.MatchString(number) {
 			faults = append(faults, yamlfile.Fault{Path: path + ".in", Problem: fmt.Sprintf("%s: %q: a baseline's id and four digits in quotes are needed", id, number)})
-		}
-	}
-	for _, id := range r.Uncertain {
-		if r.In[id] == "" {
-			faults = append(faults, yamlfile.Fault{Path: path + ".uncertain", Problem: id + " is not among the baselines of the rule"})
 		}
 	}
 	faults = append(faults, r.Title.wrong(path+".title")...)

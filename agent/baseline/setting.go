@@ -2,7 +2,9 @@ package baseline
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/menshen-zt/menshen/internal/yamlfile"
@@ -112,9 +114,13 @@ func (p program) read(m *measurement) (map[string]string, error) {
 	var main []string
 	for _, names := range p.files {
 		for name := range strings.SplitSeq(names, "|") {
-			if _, err := m.stat(name); err == nil {
+			_, err := m.stat(name)
+			if err == nil {
 				main = append(main, name)
 				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
 			}
 		}
 	}

@@ -18,7 +18,8 @@ func (c *SudoCheck) wrong(path string) []yamlfile.Fault { return needs(path, "na
 func (*SudoCheck) compares() bool { return true }
 
 // measure: the last of several settings counts (sudoers(5), Defaults). One for
-// a user, host or command alone is reported, because it may weaken the rest.
+// a user, host or command alone stands right after the word Defaults; where it
+// is worse than what is expected, the rule fails.
 func (c *SudoCheck) measure(m *measurement, expect *Expect) outcome {
 	found, instead := m.fact(func(f wire.RootFacts) wire.RootFact { return f.SudoDefaults }, "sudo")
 	if instead != nil {
@@ -26,7 +27,7 @@ func (c *SudoCheck) measure(m *measurement, expect *Expect) outcome {
 	}
 	v := value{name: c.Name, missing: true}
 	for _, line := range found {
-		if line != "" && strings.ContainsRune(":@!>", rune(line[0])) {
+		if line != "" && line[0] != ' ' {
 			scope, rest, _ := strings.Cut(line, " ")
 			for _, s := range sudoSettings(rest) {
 				if narrow := s.of(c.Name); narrow != nil && !expect.accepts(*narrow) {

@@ -6,7 +6,8 @@ package wire
 type RootFacts struct {
 	// SSHD is what `sshd -T` prints: a keyword in lower case and its value.
 	SSHD RootFact `json:"sshd"`
-	// SudoDefaults are the Defaults lines of sudoers(5), without "Defaults".
+	// SudoDefaults are the Defaults lines of sudoers(5) from after that word: a
+	// space begins what holds for everybody, another sign what holds for some.
 	SudoDefaults RootFact `json:"sudo_defaults"`
 	// EmptyPasswords are the accounts that need no password.
 	EmptyPasswords RootFact `json:"empty_passwords"`

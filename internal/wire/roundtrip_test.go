@@ -19,7 +19,7 @@ func messages() []any {
 		&wire.DeviceConfirmation{}, &wire.DeviceConfirmed{}, &wire.LocalConfirm{}, &wire.LocalConfirmed{},
 		&wire.CheckRequest{}, &wire.CheckAnswer{}, &wire.Claims{}, &wire.FirewallRuleset{}, &wire.AuditRecord{},
 		&wire.Agency{}, &wire.Person{}, &wire.SecurityKey{}, &wire.Device{}, &wire.Portal{},
-		&wire.StartHandle{}, &wire.Login{}, &wire.Inventory{}, &wire.InventoryReport{}, &wire.InventoryTaken{}, &wire.Vulnerabilities{}, &wire.Boot{}, &wire.Exception{},
+		&wire.StartHandle{}, &wire.Login{}, &wire.Inventory{}, &wire.InventoryReport{}, &wire.InventoryTaken{}, &wire.Vulnerabilities{}, &wire.Boot{}, &wire.Exception{}, &wire.RootFacts{},
 	}
 }
 
