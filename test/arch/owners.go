@@ -39,6 +39,9 @@ var owners = []owner{
 	{"github.com/nicksnyder/go-i18n/v2", []string{"pdp/web"}},
 	{"github.com/chromedp", []string{"test"}},
 	{"github.com/rogpeppe/go-internal", []string{"test"}},
+	// Oracles of the event log and its public logs: in test files alone.
+	{"github.com/google/go-attestation", []string{"test"}},
+	{"github.com/google/go-tpm-tools", []string{"test"}},
 	// The Go project's own extensions of its standard library.
 	{"golang.org/x/text", []string{"internal/reason", "pdp/web", "cmd"}},
 	{"golang.org/x/sys", []string{"agent", "cmd", "pdp/store", "pdp/audit", "pdp/admin", "plugins/host", "test"}},

@@ -8,13 +8,22 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// What firmware extends when the operating system takes over. Some firmware
-// does so without writing it down (Firmware Profile 1.06, 3.3.4.6).
+// What firmware extends when the operating system takes over (Firmware Profile
+// 1.06, 3.3.4.6).
 const (
 	exitInvocation = "Exit Boot Services Invocation"
 	exitSuccess    = "Exit Boot Services Returned with Success"
+	exitFailure    = "Exit Boot Services Returned with Failure"
 	exitPCR        = 5
 )
+
+// unwritten are the ends that some firmware extends without writing them down:
+// the log was handed over before.
+var unwritten = [...][]string{
+	{exitInvocation, exitSuccess},
+	{exitInvocation, exitFailure},
+	{exitInvocation, exitFailure, exitSuccess},
+}
 
 // localitySignature begins the event that says from which locality the TPM was
 // started, which is PCR 0's first value (10.4.5.3).
@@ -109,10 +118,12 @@ func authenticate(events []Event, b bank, pcrs []wire.PCRValue) ([]Event, []Prob
 			problems = append(problems, tampered(reason.EventLogUnlogged, quoted.Index, -1, "no event"))
 		case bytes.Equal(quoted.Digest, r.reset), bytes.Equal(quoted.Digest, make([]byte, b.size)):
 			problems = append(problems, tampered(reason.EventLogUnextended, quoted.Index, -1, "never extended"))
-		case quoted.Index == exitPCR && bytes.Equal(quoted.Digest, exited(r.value, b)) && !exits(events):
-			events = append(slices.Clip(events), exitEvents(b)...)
 		default:
-			problems = append(problems, tampered(reason.EventLogMismatch, quoted.Index, -1, "another value"))
+			end := ending(quoted, r.value, b)
+			if end == nil {
+				problems = append(problems, tampered(reason.EventLogMismatch, quoted.Index, -1, "another value"))
+			}
+			events = append(slices.Clip(events), end...)
 		}
 	}
 	return events, problems
@@ -131,26 +142,25 @@ func whole(pcrs []wire.PCRValue, b bank) bool {
 	return true
 }
 
-func exitEvents(b bank) []Event {
-	var all []Event
-	for _, text := range [...]string{exitInvocation, exitSuccess} {
-		all = append(all, Event{
-			PCR: exitPCR, Type: EFIAction, Data: []byte(text),
-			Digests: []Digest{{b.algorithm, b.sum([]byte(text))}},
-		})
+// ending returns the unwritten events that lead from a log's value to the
+// quoted one, nil if there are none such.
+func ending(quoted wire.PCRValue, value []byte, b bank) []Event {
+	if quoted.Index != exitPCR {
+		return nil
 	}
-	return all
-}
-
-func exited(value []byte, b bank) []byte {
-	for _, e := range exitEvents(b) {
-		value = b.extend(value, e.Digests[0].Value)
+	for _, texts := range unwritten {
+		var events []Event
+		reached := value
+		for _, text := range texts {
+			digest := b.sum([]byte(text))
+			reached = b.extend(reached, digest)
+			events = append(events, Event{
+				PCR: exitPCR, Type: EFIAction, Data: []byte(text), Digests: []Digest{{b.algorithm, digest}},
+			})
+		}
+		if bytes.Equal(quoted.Digest, reached) {
+			return events
+		}
 	}
-	return value
-}
-
-func exits(events []Event) bool {
-	return slices.ContainsFunc(events, func(e Event) bool {
-		return e.PCR == exitPCR && e.Type == EFIAction && string(e.Data) == exitInvocation
-	})
+	return nil
 }
