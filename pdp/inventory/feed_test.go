@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,21 +10,14 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// feedText is a feed as docs/operations.md describes it.
-const feedText = `{
-  "version": 1,
-  "as_of": "2026-11-20T00:00:00Z",
-  "vulnerabilities": [
-    {"cve": "CVE-2026-0001", "cvss": 9.8, "epss": 0.9, "kev": "2026-09-01",
-     "affected": [{"source": "dpkg", "system": "debian 12", "package": "openssl", "fixed": "3.0.16-1~deb12u1"}]},
-    {"cve": "CVE-2026-0002", "cvss": 5.0, "epss": 0.01,
-     "affected": [{"source": "dpkg", "system": "debian 12", "package": "glibc"},
-                  {"source": "rpm", "system": "rhel 9", "package": "glibc", "from": "2.34-1.el9", "fixed": "2.34-101.el9"}]},
-    {"cve": "CVE-2026-0003", "cvss": 8.8, "epss": 0.4, "kev": "2026-11-19",
-     "affected": [{"cpe": "cpe:2.3:a:mozilla:firefox:*:*:*:*:*:*:*:*", "from": "140", "fixed": "145.0.1"},
-                  {"cpe": "cpe:2.3:o:microsoft:windows:*:*:*:*:*:*:*:*", "fixed": "10.0.26100.4652"}]}
-  ]
-}`
+// feedText is the example that docs/software.md shows.
+var feedText = func() string {
+	raw, err := os.ReadFile("../../docs/vulnerability-feed.example.json")
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}()
 
 func feed(t testing.TB) *Feed {
 	t.Helper()

@@ -68,6 +68,7 @@ type Library struct {
 	feed     *Feed
 	modified time.Time
 	known    map[string]wire.Vulnerabilities // by device id
+	digests  map[string][sha256.Size]byte    // of the last inventories, by device id
 }
 
 // New returns a Library. A feed that is configured must be readable at start;
@@ -76,7 +77,7 @@ func New(c Config) (*Library, error) {
 	if c.Store == nil || c.Names == nil || c.Clock == nil || c.Logger == nil {
 		return nil, errors.New("inventory: incomplete configuration")
 	}
-	l := &Library{Config: c, known: map[string]wire.Vulnerabilities{}}
+	l := &Library{Config: c, known: map[string]wire.Vulnerabilities{}, digests: map[string][sha256.Size]byte{}}
 	return l, l.Reload()
 }
 
@@ -148,6 +149,7 @@ func (l *Library) Keep(ctx context.Context, dev wire.Device, raw []byte) ([]byte
 	}
 	l.mu.Lock()
 	delete(l.known, dev.ID)
+	l.digests[dev.ID] = digest
 	l.mu.Unlock()
 	return digest[:], nil
 }
@@ -160,6 +162,29 @@ func (l *Library) Software(ctx context.Context, dev wire.Device) (wire.Inventory
 		return wire.Inventory{}, nil, time.Time{}, fmt.Errorf("inventory: %w", err)
 	}
 	return unpack(record)
+}
+
+// Digest returns SHA-256 over a device's last inventory, nil if there is none.
+func (l *Library) Digest(ctx context.Context, dev wire.Device) ([]byte, error) {
+	l.mu.Lock()
+	digest, known := l.digests[dev.ID]
+	l.mu.Unlock()
+	if known {
+		return digest[:], nil
+	}
+	_, kept, _, err := l.Software(ctx, dev)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil || len(kept) != sha256.Size {
+		return nil, fmt.Errorf("inventory: a digest of %d bytes: %w", len(kept), errors.Join(err))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, came := l.digests[dev.ID]; !came { // else a newer one came meanwhile
+		l.digests[dev.ID] = [sha256.Size]byte(kept)
+	}
+	return kept, nil
 }
 
 // Vulnerabilities returns what the feed knows of a device's last inventory; nil
@@ -195,6 +220,7 @@ func (l *Library) Vulnerabilities(ctx context.Context, dev wire.Device) (*wire.V
 func (l *Library) Forget(ctx context.Context, dev wire.Device) error {
 	l.mu.Lock()
 	delete(l.known, dev.ID)
+	delete(l.digests, dev.ID)
 	l.mu.Unlock()
 	_, err := l.Store.Txn(ctx, nil, []store.Op{{Key: store.Key(kind, dev.Agency, dev.ID), Delete: true}})
 	if err != nil {

@@ -80,6 +80,12 @@ func TestKeptInventoriesAreJoinedWithTheFeed(t *testing.T) {
 			t.Fatalf("%+v, %v", v, err)
 		}
 	}
+	f.digests = map[string][32]byte{} // as after a restart
+	for range 2 {
+		if got, err := f.Digest(t.Context(), laptop); err != nil || string(got) != string(digest) {
+			t.Errorf("%x, %v", got, err)
+		}
+	}
 	f.send(t, laptop, debian("12", dpkg("openssl", "", "3.0.17-1")))
 	if v, err := f.Vulnerabilities(t.Context(), laptop); err != nil || v.ExploitedCount != 0 {
 		t.Errorf("after the update: %+v, %v", v, err)
@@ -93,6 +99,9 @@ func TestKeptInventoriesAreJoinedWithTheFeed(t *testing.T) {
 	}
 	if v, err := f.Vulnerabilities(t.Context(), laptop); v != nil || err != nil {
 		t.Errorf("after its retirement: %+v, %v", v, err)
+	}
+	if got, err := f.Digest(t.Context(), laptop); got != nil || err != nil {
+		t.Errorf("%x, %v", got, err)
 	}
 	if _, _, _, err := f.Software(t.Context(), laptop); !errors.Is(err, store.ErrNotFound) {
 		t.Error(err)
