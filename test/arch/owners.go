@@ -44,7 +44,7 @@ var owners = []owner{
 	{"github.com/google/go-tpm-tools", []string{"test"}},
 	// The Go project's own extensions of its standard library.
 	{"golang.org/x/text", []string{"internal/reason", "pdp/web", "cmd"}},
-	{"golang.org/x/sys", []string{"agent", "cmd", "pdp/store", "pdp/audit", "pdp/admin", "plugins/host", "test"}},
+	{"golang.org/x/sys", []string{"agent", "cmd", "pdp/store", "pdp/audit", "pdp/admin", "plugins/host", "test", "internal/command"}},
 	{"golang.org/x/net", []string{"agent", "pdp"}},
 }
 
