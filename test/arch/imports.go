@@ -91,9 +91,10 @@ func pluginRoot(p string) string {
 	return path.Join(parts[:min(2, len(parts))]...)
 }
 
-// helperPackages serve tests: a software TPM and its firmware, suites. Whatever
+// helperPackages serve tests: a software TPM and its firmware, an
+// attacker, suites. Whatever
 // is shipped imports none of them (testHelpers).
-var helperPackages = []string{"internal/swtpm", "test/firmware", "pdp/store/storetest", "plugins/contracttest"}
+var helperPackages = []string{"internal/swtpm", "test/firmware", "test/attacker", "pdp/store/storetest", "plugins/contracttest"}
 
 // testHelpers keeps packages that serve tests out of what is shipped.
 func testHelpers(t *tree) []string {
