@@ -5,6 +5,7 @@ package adversary
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"strings"
 
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -13,9 +14,28 @@ import (
 )
 
 const (
-	claimsFile   = "pdp/verifier/claims.go"
-	appraiseFile = "pdp/verifier/appraise.go"
+	claimsFile = "pdp/verifier/claims.go"
+	proofFile  = "pdp/verifier/proof.go"
 )
+
+// byDigest attests by the digest of a document alone, truly quoted.
+func byDigest(s *stage, d *device, document []byte) attacker.Outcome {
+	return must(d.Attest(context.Background(), document, func(e *wire.Evidence, _ wire.NonceAnswer) error {
+		digest := sha256.Sum256(document)
+		e.Claims, e.ClaimsDigest = nil, digest[:]
+		return nil
+	}))(s)
+}
+
+// reported attests with a document, which the PDP then keeps.
+func reported(s *stage, d *device, document []byte) {
+	if o := must(d.Attest(context.Background(), document, nil))(s); !o.Accepted {
+		s.Fatalf("the control is refused: %v", o.Codes())
+	}
+	if o := byDigest(s, d, document); !o.Accepted {
+		s.Fatalf("the control by digest is refused: %v", o.Codes())
+	}
+}
 
 // reporting attests with another claims document, truly quoted.
 func reporting(document func(*stage) []byte) func(*stage) attacker.Outcome {
@@ -61,7 +81,46 @@ func claims() []attack {
 			try: reporting(func(s *stage) []byte {
 				return s.claims(func(c *wire.Claims) { c.Claims[0].Source = strings.Repeat("a", 100<<10) })
 			}), want: []string{reason.EvidenceMalformed},
-			check: check{file: appraiseFile, code: "if len(in.Evidence.Claims) > wire.MaxClaimsBytes ||", without: "if "},
+			check: check{file: proofFile, code: "case len(e.Claims) > wire.MaxClaimsBytes, ", without: "case "},
+		},
+		{
+			name: "digest of claims that were never sent", after: "delta evidence that nobody holds against what is kept",
+			try: func(s *stage) attacker.Outcome {
+				d := s.enrolled(s.mine)
+				reported(s, d, s.claims())
+				return byDigest(s, d, s.claims(func(c *wire.Claims) { c.Claims[0].Source = "what was never measured" }))
+			}, want: []string{reason.ClaimsNotKept},
+			check: check{file: proofFile, code: "return kept.Document, digest == p.claims", without: "return kept.Document, digest == p.claims || true"},
+		},
+		{
+			name: "digest of another device's claims", after: "delta evidence that nobody holds against what is kept",
+			try: func(s *stage) attacker.Outcome {
+				d, other := s.enrolled(s.mine), s.enrolled(s.others)
+				theirs := s.claims(func(c *wire.Claims) { c.Claims[0].Source = "theirs" })
+				reported(s, d, s.claims())
+				reported(s, other, theirs)
+				return byDigest(s, d, theirs)
+			}, want: []string{reason.ClaimsNotKept},
+			check: check{file: proofFile, code: "return kept.Document, digest == p.claims", without: "return kept.Document, digest == p.claims || true"},
+		},
+		{
+			name: "digest of claims from before a boot", after: "a reset asks for a full attestation",
+			try: func(s *stage) attacker.Outcome {
+				d := s.enrolled(s.mine)
+				document := s.claims()
+				reported(s, d, document)
+				s.boot(s.mine)
+				return byDigest(s, s.booted(d, s.mine), document)
+			}, want: []string{reason.ClaimsNotKept},
+			check: check{file: proofFile, code: "if kept == nil || kept.ResetCount != p.clock.ResetCount {", without: "if kept == nil {"},
+		},
+		{
+			name: "claims both whole and by digest", after: "two readers, two readings",
+			try: changed(func(_ *stage, _ *device, e *wire.Evidence, _ wire.NonceAnswer) {
+				digest := sha256.Sum256(e.Claims)
+				e.ClaimsDigest = digest[:]
+			}), want: []string{reason.EvidenceMalformed},
+			check: check{file: proofFile, code: "case len(e.Claims) > 0 || len(e.ClaimsDigest) != sha256.Size:", without: "case len(e.ClaimsDigest) != sha256.Size:"},
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 	"github.com/menshen-zt/menshen/test/attacker"
+	"github.com/menshen-zt/menshen/test/firmware"
 	"github.com/menshen-zt/menshen/test/lab"
 )
 
@@ -68,18 +69,29 @@ func counters() []attack {
 func (s *stage) saved(m *machine) (back func()) {
 	s.Helper()
 	kept := filepath.Join(s.TempDir(), "state")
-	s.ok(m.soft.Stop())
+	s.off(m)
 	s.copied(m.dir, kept)
-	m.soft = must(swtpm.Start(context.Background(), m.dir))(s)
-	s.boot(m)
+	s.on(m)
 	return func() {
 		s.Helper()
-		s.ok(m.soft.Stop())
+		s.off(m)
 		s.ok(os.RemoveAll(m.dir))
 		s.copied(kept, m.dir)
-		m.soft = must(swtpm.Start(context.Background(), m.dir))(s)
-		s.boot(m)
+		s.on(m)
 	}
+}
+
+func (s *stage) off(m *machine) {
+	s.Helper()
+	s.ok(firmware.Shutdown(m.chip.TPM))
+	s.ok(m.soft.Stop())
+}
+
+// on switches a machine on that is off.
+func (s *stage) on(m *machine) {
+	s.Helper()
+	m.soft = must(swtpm.Start(context.Background(), m.dir))(s)
+	m.log = must(firmware.Boot(m.chip.TPM, m.pc))(s)
 }
 
 func (s *stage) copied(from, to string) {

@@ -111,6 +111,7 @@ func restricted() tpm2.TPMTPublic { return attacker.Template(true) }
 const (
 	publicFile      = "pdp/verifier/endorsement/public.go"
 	certificateFile = "pdp/verifier/endorsement/certificate.go"
+	chainFile       = "pdp/verifier/endorsement/chain.go"
 	verifyFile      = "pdp/verifier/quote/verify.go"
 	startFile       = "pdp/enrolment/start.go"
 	finishFile      = "pdp/enrolment/finish.go"
@@ -226,7 +227,7 @@ func enrolments() []attack {
 		{
 			name: "EK certificate that has ended", after: "RFC 5280, 4.1.2.5",
 			try:  withCertificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }),
-			want: []string{reason.EnrolEKRefused}, check: check{file: certificateFile, code: "return nil, fmt.Errorf(\"%w: %w\", ErrValidity, err)", without: "return Rebuild(c.PublicKey)"},
+			want: []string{reason.EnrolEKRefused}, check: check{file: chainFile, code: "return fmt.Errorf(\"%w: %w\", ErrValidity, errors.Join(err, unusable))", without: "return nil"},
 		},
 		{
 			name: "EK certificate with an unknown critical extension", after: "Go's unhandled critical SAN, taken off too widely",
@@ -238,7 +239,20 @@ func enrolments() []attack {
 		{
 			name: "EK certificate of a maker whom nobody trusts", after: "EK Credential Profile 2.5, 3",
 			try:  func(s *stage) attacker.Outcome { return s.enrol(s.foreign, s.enrolment(s.foreign)) },
-			want: []string{reason.EnrolEKRefused}, check: check{file: certificateFile, code: "return nil, fmt.Errorf(\"%w: %w\", ErrChain, err)", without: "return Rebuild(c.PublicKey)"},
+			want: []string{reason.EnrolEKRefused}, check: check{file: chainFile, code: "return fmt.Errorf(\"%w: %w\", ErrChain, errors.Join(err, unusable))", without: "return nil"},
+		},
+		{
+			name: "own CA sent as the maker's intermediate", after: "EK Credential Profile 2.5, 2.2.1.5: NV is the client's word",
+			try: func(s *stage) attacker.Outcome {
+				e := s.enrolment(s.foreign)
+				e.Start = func(in *wire.EnrolStart) {
+					for _, file := range []string{s.foreignCA.Root(), s.foreignCA.Issuer()} {
+						block, _ := pem.Decode(must(os.ReadFile(file))(s))
+						in.EKIntermediates = append(in.EKIntermediates, block.Bytes)
+					}
+				}
+				return s.enrol(s.foreign, e)
+			}, want: []string{reason.EnrolEKRefused}, check: check{file: chainFile, code: "Roots: roots, Intermediates: between,", without: "Roots: between, Intermediates: between,"},
 		},
 		{
 			name: "keys certified by another AK", after: "CVE-2022-1053: one AK shown at registration, another used later",

@@ -38,6 +38,7 @@ type stage struct {
 	// mine is the victim's machine, which the attacker has root on; others is
 	// a second one of the same maker, foreign one of a maker whom nobody trusts.
 	mine, others, foreign *machine
+	foreignCA             *swtpm.CA
 	maker                 *maker
 	honest                []string // codes of honest Evidence's findings
 }
@@ -50,8 +51,8 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &stage{T: t, dir: dir}
 	trusted := s.authority("ca")
-	s.mine, s.others = s.machine(trusted, "mine"), s.machine(trusted, "others")
-	s.foreign = s.machine(s.authority("foreign-ca"), "foreign")
+	s.foreignCA = s.authority("foreign-ca")
+	s.mine, s.others, s.foreign = s.machine(trusted, "mine"), s.machine(trusted, "others"), s.machine(s.foreignCA, "foreign")
 	s.maker = newMaker(t, dir)
 	s.pdp = must(lab.StartPDP(context.Background(), dir, func(c *pdp.Config) {
 		if err := lab.Trust(*c, trusted.Root(), trusted.Issuer(), s.maker.file); err != nil {

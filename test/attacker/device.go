@@ -125,7 +125,10 @@ func (d *Device) Attest(ctx context.Context, claims []byte, change func(*wire.Ev
 // Claims is a report in which everything is well; change adds to it.
 func Claims(at time.Time, change ...func(*wire.Claims)) ([]byte, error) {
 	var document wire.Claims
-	for _, id := range []wire.ClaimID{wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimOSRelease, wire.ClaimSecureBoot} {
+	for _, id := range []wire.ClaimID{
+		wire.ClaimOSRelease, wire.ClaimFirewall, wire.ClaimDiskEncryption, wire.ClaimSecureBoot, wire.ClaimOSUpdates, wire.ClaimScreenLock,
+		wire.ClaimAntivirus, wire.ClaimAutoUpdates, wire.ClaimAdministrators, wire.ClaimTimeSync, wire.ClaimKernelLockdown, wire.ClaimUSBStorage,
+	} {
 		claim := wire.Claim{ID: id, State: wire.ClaimPass, MeasuredAt: at.UTC(), Source: "forged"}
 		if id == wire.ClaimOSRelease {
 			claim.Value = map[string]string{"id": "debian", "version_id": "13"}
