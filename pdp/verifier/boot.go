@@ -73,6 +73,12 @@ func (p BootPolicy) judges(pcr int) bool {
 	return slices.ContainsFunc(p.Demanded, func(d BootPlace) bool { return d.PCR == pcr && d.Kind != wire.MeasuredFile })
 }
 
+// Wants reports whether a known value is asked for at this place: whatever a
+// machine measures there is worth learning.
+func (p BootPolicy) Wants(place BootPlace) bool {
+	return slices.Contains(p.Demanded, place) || p.judges(place.PCR) && !slices.Contains(p.Reported, place)
+}
+
 func placeOf(m wire.Measurement) BootPlace { return BootPlace{m.PCR, m.Kind} }
 
 // AppraiseBoot holds a boot, whose log replays to the quoted PCRs, against an
