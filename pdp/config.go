@@ -77,6 +77,8 @@ type AttestationConfig struct {
 	// RequiredClaims lists the claims that every device must make and pass to
 	// count as affirming; verifier.DefaultRequired where there is no list.
 	RequiredClaims []string `yaml:"required_claims"`
+	// Reference is about boot reference values.
+	Reference ReferenceConfig `yaml:"reference"`
 }
 
 // InventoryConfig is about the software on devices.
@@ -89,6 +91,14 @@ type InventoryConfig struct {
 	// be exploited, FeedLife how old the feed may be.
 	ExploitedWithin yamlfile.Duration `yaml:"exploited_within"`
 	FeedLife        yamlfile.Duration `yaml:"feed_life"`
+}
+
+// ReferenceConfig says how boot reference values are approved and applied.
+type ReferenceConfig struct {
+	// Approvers is how many administrators must approve a bundle: 1 or 2.
+	Approvers int `yaml:"approvers"`
+	// DenyUnknownEvents makes an event of an unknown kind contraindicate a boot.
+	DenyUnknownEvents bool `yaml:"deny_unknown_events"`
 }
 
 // WebAuthnConfig says which security keys are accepted.
@@ -151,7 +161,7 @@ func Default() Config {
 		Agents:      AgentsConfig{Listen: ":8444"},
 		Proxies:     ProxiesConfig{Listen: "127.0.0.1:8445", Names: []string{"127.0.0.1", "localhost"}},
 		Admin:       AdminConfig{Socket: "/run/menshen-pdp/admin.sock"},
-		Attestation: AttestationConfig{Interval: every(5 * time.Minute), SilentAfter: every(time.Minute), EndorsementCAs: "/etc/menshen/endorsement-cas"},
+		Attestation: AttestationConfig{Interval: every(5 * time.Minute), SilentAfter: every(time.Minute), EndorsementCAs: "/etc/menshen/endorsement-cas", Reference: ReferenceConfig{Approvers: 1}},
 		Inventory:   InventoryConfig{ExploitedWithin: every(14 * day), FeedLife: every(7 * day)},
 		Trust:       TrustConfig{Refresh: every(45 * time.Second)},
 		Plugins:     PluginsConfig{Folder: "/usr/lib/menshen/plugins"},
@@ -198,6 +208,9 @@ func (c *Config) Check() []yamlfile.Fault {
 	}
 	if !filepath.IsAbs(c.Admin.Socket) {
 		wrong("$.admin.socket", "must be an absolute path")
+	}
+	if c.Attestation.Reference.Approvers < 1 || c.Attestation.Reference.Approvers > 2 {
+		wrong("$.attestation.reference.approvers", "must be 1 or 2")
 	}
 	c.checkTimes(wrong)
 	c.checkPlugins(wrong)

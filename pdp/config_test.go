@@ -48,6 +48,7 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 		"plugin astray":     {good + "plugins:\n  run:\n    - name: x\n      cluster: moon\n", "line 11: plugins.run[0].cluster"},
 		"plugin unchecked":  {good + "plugins:\n  run:\n    - name: x\n", "line 10: plugins.run[0].sha256"},
 		"plugin elsewhere":  {good + "plugins:\n  run:\n    - name: ../x\n      sha256: " + strings.Repeat("ab", 32) + "\n", "line 10: plugins.run[0].name"},
+		"no approver":       {good + "attestation:\n  reference:\n    approvers: 0\n", "line 10: attestation.reference.approvers"},
 		"no reserve":        {good + "audit:\n  reserve_mib: 0\n", "line 9: audit.reserve_mib"},
 	}
 	for name, c := range cases {

@@ -17,6 +17,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/enrolment"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/inventory"
+	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -34,20 +35,21 @@ type PDP struct {
 	started time.Time
 	state   *state
 
-	names     *directory.Directory
-	hosts     *hosts
-	software  *inventory.Library
-	appraisal *appraisal.Appraiser
-	enrolment *enrolment.Enroller
-	people    *ceremony.Ceremony
-	engine    *engine
-	situation *situation
-	tokens    *token.Issuer
-	sessions  *session.Manager
-	pages     *web.Site
-	agents    *api.API
-	proxies   *decision.Server
-	admin     *admin.Admin
+	names      *directory.Directory
+	hosts      *hosts
+	software   *inventory.Library
+	appraisal  *appraisal.Appraiser
+	references *reference.Keeper
+	enrolment  *enrolment.Enroller
+	people     *ceremony.Ceremony
+	engine     *engine
+	situation  *situation
+	tokens     *token.Issuer
+	sessions   *session.Manager
+	pages      *web.Site
+	agents     *api.API
+	proxies    *decision.Server
+	admin      *admin.Admin
 }
 
 // score tells an agent its person's score, once there is one.
@@ -92,6 +94,9 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 		return err
 	}
 	if p.software, err = newInventory(p.config.Inventory, p.state.store, p.logger.With("part", "inventory")); err != nil {
+		return err
+	}
+	if p.references, err = newReferences(ctx, p.config.Attestation, p.state, p.names, p.logger.With("part", "reference")); err != nil {
 		return err
 	}
 	verify, err := newVerify(p.config.Attestation)

@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"crypto/x509"
 	"errors"
 	"os"
@@ -109,5 +111,28 @@ func TestServerCertificateChainsAndRenews(t *testing.T) {
 	now = noon.Add(leafLife - renewBefore + time.Minute)
 	if renewed, err := server.Certificate(nil); err != nil || renewed == first {
 		t.Errorf("not renewed a month before the end: %v", err)
+	}
+}
+
+func TestTheApprovalKeyIsItsOwnAndStays(t *testing.T) {
+	dir, _ := made(t)
+	otherDir, _ := made(t)
+	var keys []ed25519.PrivateKey
+	for _, d := range []string{dir, dir, otherDir} {
+		ring, err := Open(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := ring.Approval()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key.Equal(ring.Audit) || bytes.Equal(key.Seed(), ring.Seal[:]) {
+			t.Error("the approval key is another key of the ring")
+		}
+		keys = append(keys, key)
+	}
+	if !keys[0].Equal(keys[1]) || keys[0].Equal(keys[2]) {
+		t.Error("the approval key does not follow its ring")
 	}
 }

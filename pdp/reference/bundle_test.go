@@ -69,7 +69,7 @@ func TestMalformedBundlesAreRefused(t *testing.T) {
 		"no values":      func(b *wire.Bundle) { b.Entries = nil },
 		"too many":       func(b *wire.Bundle) { b.Entries = make([]wire.BundleEntry, 20_001) },
 		"too many files": func(b *wire.Bundle) { b.Files = make([]wire.BundleFile, 200_001) },
-		"PCR":            entry(func(e *wire.BundleEntry) { e.PCR = 10 }),
+		"PCR":            entry(func(e *wire.BundleEntry) { e.PCR = 11 }),
 		"kind":           entry(func(e *wire.BundleEntry) { e.Kind = "other" }),
 		"separator":      entry(func(e *wire.BundleEntry) { e.Kind = wire.MeasuredSeparator }),
 		"no name":        entry(func(e *wire.BundleEntry) { e.Name = "" }),

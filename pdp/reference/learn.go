@@ -108,7 +108,7 @@ func (k *Keeper) entries(f *fleet, pilots []wire.Device) []wire.BundleEntry {
 func entryOf(m wire.Measurement, digest wire.HexDigest) wire.BundleEntry {
 	e := wire.BundleEntry{PCR: m.PCR, Kind: m.Kind, Name: m.Name, Digest: digest, Note: shortText(m.Detail)}
 	if m.Kind == wire.MeasuredCommandLine {
-		if m.Detail != "" {
+		if m.Verified && m.Detail != "" {
 			e.Members = []wire.HexDigest{wire.GeneralCommandLineDigest(m.Detail)}
 		}
 		return e

@@ -62,6 +62,7 @@ func DefaultBootPolicy() BootPolicy {
 			{0, wire.MeasuredAction}, {1, wire.MeasuredAction}, {2, wire.MeasuredAction}, {3, wire.MeasuredAction},
 			{4, wire.MeasuredAction}, {5, wire.MeasuredAction}, {6, wire.MeasuredAction},
 			{8, wire.MeasuredLoaderCommand},
+			{9, wire.MeasuredCommandLine}, // the kernel's own record of it, which has no text
 		},
 	}
 }
@@ -148,8 +149,10 @@ func (b *bootJudge) look() {
 		e.state = b.match(m)
 		switch {
 		case m.Kind == wire.MeasuredFile:
+			// A file's name is the log's word, so that another name hides no
+			// value that is known to be old.
 			_, named := b.set.Values[wire.KeyOf(m)]
-			e.Demanded = named && slices.Contains(b.policy.Demanded, placeOf(m))
+			e.Demanded = (named || e.state == wire.ReferenceSuperseded) && slices.Contains(b.policy.Demanded, placeOf(m))
 		case slices.Contains(b.policy.Demanded, placeOf(m)):
 			e.Demanded = true
 		default:
@@ -172,6 +175,9 @@ func (b *bootJudge) keysStand() bool {
 				return false
 			}
 		case wire.MeasuredAuthority:
+			if m.PCR != 7 {
+				continue
+			}
 			if !e.fine() && !b.entryOfKnownDB(m) {
 				return false
 			}

@@ -21,7 +21,7 @@ func digestOf(text string) []byte {
 }
 
 func measured(pcr int, kind wire.MeasurementKind, name, content string, members ...string) wire.Measurement {
-	m := wire.Measurement{PCR: pcr, Kind: kind, Name: name, Digest: digestOf(content), Detail: content}
+	m := wire.Measurement{PCR: pcr, Kind: kind, Name: name, Digest: digestOf(content), Detail: content, Verified: true}
 	for _, member := range members {
 		m.Members = append(m.Members, digestOf(member))
 	}
@@ -138,20 +138,28 @@ func TestBoot(t *testing.T) {
 		tier     wire.Trustworthiness
 		hardware wire.Trustworthiness
 	}{
-		"as approved":             {func(*wire.Boot) {}, "", yes, yes},
-		"next":                    {become(wire.MeasuredBootApplication, "#2", "grub 2.14"), "", yes, yes},
-		"other settings":          {become(wire.MeasuredSetting, "BootOrder", "3,2,1"), "", yes, yes},
-		"other partitions":        {become(wire.MeasuredPartitions, "#1", "other gpt"), "", yes, yes},
-		"other loader commands":   {become(wire.MeasuredLoaderCommand, "#1", "set root=x"), "", yes, yes},
-		"an initrd of its own":    {become(wire.MeasuredFile, "/initrd-6.1", "made again"), "", yes, yes},
-		"a kernel not known":      {added(9, wire.MeasuredFile, "/vmlinuz-6.2", "kernel 6.2"), "", yes, yes},
-		"an action":               {added(4, wire.MeasuredAction, "#1", "Calling EFI Application from Boot Option"), "", yes, yes},
-		"another turn":            {func(b *wire.Boot) { at(b, wire.MeasuredBootApplication, "#2").Name = "#5" }, "", yes, yes},
-		"another machine's UUID":  {become(wire.MeasuredCommandLine, "#1", strings.Replace(commandLine, "6f1b", "0000", 1)), "", yes, yes},
-		"another kernel's path":   {become(wire.MeasuredCommandLine, "#1", strings.Replace(commandLine, "6.1", "6.12", 1)), "", yes, yes},
-		"no option ROM":           {lost(wire.MeasuredOptionROM), "", yes, yes},
-		"no command line":         {lost(wire.MeasuredCommandLine), "", yes, yes},
-		"manufacturer's own":      {added(6, wire.MeasuredUnknown, "#1", "?"), "unsupported/" + reason.BootUnknownEvents, yes, yes},
+		"as approved":                           {func(*wire.Boot) {}, "", yes, yes},
+		"next":                                  {become(wire.MeasuredBootApplication, "#2", "grub 2.14"), "", yes, yes},
+		"other settings":                        {become(wire.MeasuredSetting, "BootOrder", "3,2,1"), "", yes, yes},
+		"other partitions":                      {become(wire.MeasuredPartitions, "#1", "other gpt"), "", yes, yes},
+		"other loader commands":                 {become(wire.MeasuredLoaderCommand, "#1", "set root=x"), "", yes, yes},
+		"an initrd of its own":                  {become(wire.MeasuredFile, "/initrd-6.1", "made again"), "", yes, yes},
+		"a kernel not known":                    {added(9, wire.MeasuredFile, "/vmlinuz-6.2", "kernel 6.2"), "", yes, yes},
+		"an action":                             {added(4, wire.MeasuredAction, "#1", "Calling EFI Application from Boot Option"), "", yes, yes},
+		"another turn":                          {func(b *wire.Boot) { at(b, wire.MeasuredBootApplication, "#2").Name = "#5" }, "", yes, yes},
+		"another machine's UUID":                {become(wire.MeasuredCommandLine, "#1", strings.Replace(commandLine, "6f1b", "0000", 1)), "", yes, yes},
+		"another kernel's path":                 {become(wire.MeasuredCommandLine, "#1", strings.Replace(commandLine, "6.1", "6.12", 1)), "", yes, yes},
+		"no option ROM":                         {lost(wire.MeasuredOptionROM), "", yes, yes},
+		"no command line":                       {lost(wire.MeasuredCommandLine), "", yes, yes},
+		"manufacturer's own":                    {added(6, wire.MeasuredUnknown, "#1", "?"), "", yes, yes},
+		"load options":                          {added(9, wire.MeasuredCommandLine, "load options", "?"), "", yes, yes},
+		"superseded kernel, other name":         {added(9, wire.MeasuredFile, "/x", "old kernel"), "rolled-back/" + reason.BootRolledBack, no, yes},
+		"Windows' boot authority":               {added(14, wire.MeasuredAuthority, "windows", "?"), "unsupported/" + reason.BootUnknownEvents, warn, yes},
+		"update beside Windows' boot authority": {all(added(14, wire.MeasuredAuthority, "windows", "?"), become(wire.MeasuredBootApplication, "#2", "grub 3")), update + " unsupported/" + reason.BootUnknownEvents, warn, yes},
+		"command line's text not covered": {func(b *wire.Boot) {
+			become(wire.MeasuredCommandLine, "#1", strings.Replace(commandLine, "6.1", "6.12", 1))(b)
+			at(b, wire.MeasuredCommandLine, "#1").Verified = false
+		}, unknown, no, yes},
 		"unknown, PCR of code":    {added(4, wire.MeasuredUnknown, "#1", "?"), "unsupported/" + reason.BootUnknownEvents, warn, yes},
 		"setting, PCR of code":    {added(4, wire.MeasuredSetting, "#1", "?"), "unsupported/" + reason.BootUnknownEvents, warn, yes},
 		"unknown boot loader":     {become(wire.MeasuredBootApplication, "#2", "grub 3"), update, warn, yes},
@@ -199,7 +207,7 @@ func TestBoot(t *testing.T) {
 		"no SecureBoot":               {lost(wire.MeasuredSecureBoot), "tampered/" + reason.BootKeysChanged, no, yes},
 		"nothing but an unknown event": {func(b *wire.Boot) {
 			*b = wire.Boot{Measurements: []wire.Measurement{measured(6, wire.MeasuredUnknown, "#1", "?")}}
-		}, "tampered/" + reason.BootKeysChanged + " tampered/" + reason.BootKeysChanged + " tampered/" + reason.BootKeysChanged + " tampered/" + reason.BootKeysChanged + " missing/" + reason.BootEventMissing + " missing/" + reason.BootEventMissing + " missing/" + reason.BootEventMissing + " rolled-back/" + reason.BootRevocationsLost + " unsupported/" + reason.BootUnknownEvents, no, no},
+		}, "tampered/" + reason.BootKeysChanged + " tampered/" + reason.BootKeysChanged + " tampered/" + reason.BootKeysChanged + " tampered/" + reason.BootKeysChanged + " missing/" + reason.BootEventMissing + " missing/" + reason.BootEventMissing + " missing/" + reason.BootEventMissing + " rolled-back/" + reason.BootRevocationsLost, no, no},
 	} {
 		boot := goodBoot()
 		c.change(&boot)
@@ -297,7 +305,7 @@ func TestBootFindingsAreBoundedAndExplain(t *testing.T) {
 	become(wire.MeasuredCommandLine, "#1", strings.Repeat("x", 9000)+"\n\x1b[31m")(&boot)
 	become(wire.MeasuredSetting, "BootOrder", "3,2,1")(&boot)
 	a := verifier.AppraiseBoot(boot, references(), verifier.DefaultBootPolicy())
-	if len(a.Findings) != 14 || a.Findings[0].Type != wire.FindingTampered || len(a.Events) != 602 {
+	if len(a.Findings) != 13 || a.Findings[0].Type != wire.FindingTampered || len(a.Events) != 602 {
 		t.Fatalf("%d findings, %d events, %s", len(a.Findings), len(a.Events), bootCodes(a))
 	}
 	for _, f := range a.Findings {

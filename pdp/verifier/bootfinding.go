@@ -34,7 +34,9 @@ func (b *bootJudge) result() wire.BootAppraisal {
 		switch e.Type {
 		case "":
 		case wire.FindingUnsupported:
-			unknown = append(unknown, e)
+			if tier != wire.Affirming { // the parser reports the others
+				unknown = append(unknown, e)
+			}
 		default:
 			told = append(told, e)
 		}

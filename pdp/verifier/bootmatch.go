@@ -15,11 +15,11 @@ import (
 // anyName reports whether a value counts under every name of its place. The
 // name of such a measurement is its turn or its path: an approved program is as
 // good in another turn, and a machine with one program more would else differ in
-// all that follow. A variable's or a file's value counts under its own name only.
+// all that follow. A variable's value counts under its own name only.
 func anyName(kind wire.MeasurementKind) bool {
 	switch kind {
 	case wire.MeasuredFirmware, wire.MeasuredOptionROM, wire.MeasuredBootApplication, wire.MeasuredAuthority,
-		wire.MeasuredCommandLine, wire.MeasuredAction, wire.MeasuredUnknown:
+		wire.MeasuredCommandLine, wire.MeasuredAction, wire.MeasuredFile, wire.MeasuredUnknown:
 		return true
 	}
 	return false
@@ -51,7 +51,7 @@ func (b *bootJudge) values(key wire.ReferenceKey, f func(*wire.ReferenceValue) b
 // match returns the best state of the values that m has, empty if it has none.
 func (b *bootJudge) match(m wire.Measurement) (best wire.ReferenceState) {
 	var general []byte
-	if m.Kind == wire.MeasuredCommandLine && m.Detail != "" {
+	if m.Kind == wire.MeasuredCommandLine && m.Verified && m.Detail != "" {
 		digest := wire.GeneralCommandLineDigest(m.Detail)
 		general = digest[:]
 	}
