@@ -21,13 +21,21 @@ type Machine struct {
 	Files fs.FS
 	// Firewall is nil where there is no helper; the claim is then an error.
 	Firewall FirewallSource
-	Clock    func() time.Time
+	// Commands runs the few programs that are a system's own interface.
+	Commands Commands
+	// KernelClock reports whether the kernel counts its clock as synchronised.
+	KernelClock func() (bool, error)
+	// ScreenLocks are the latest reports of the desktops' sessions.
+	ScreenLocks func() []ScreenLock
+	Settings    Settings
+	Clock       func() time.Time
 }
 
 // Set is all the collectors of this operating system for one machine.
 type Set struct {
 	machine    Machine
 	collectors []collector
+	memory     *memory
 }
 
 // collector measures one claim.
@@ -35,6 +43,9 @@ type collector struct {
 	id      wire.ClaimID
 	source  string
 	measure func(ctx context.Context, m Machine) outcome
+	// keep says how long what was measured may be said again; the zero value
+	// measures every time.
+	keep keep
 }
 
 // outcome is a claim without its frame.
@@ -45,7 +56,9 @@ type outcome struct {
 }
 
 // New returns the collectors for m.
-func New(m Machine) *Set { return &Set{machine: m, collectors: collectors()} }
+func New(m Machine) *Set {
+	return &Set{machine: m, collectors: collectors(), memory: &memory{kept: map[wire.ClaimID]kept{}}}
+}
 
 // Only returns the set's collector of one claim, Without all but that.
 func (s *Set) Only(id wire.ClaimID) *Set {
@@ -58,7 +71,7 @@ func (s *Set) Without(id wire.ClaimID) *Set {
 }
 
 func (s *Set) filter(keep func(collector) bool) *Set {
-	some := &Set{machine: s.machine}
+	some := &Set{machine: s.machine, memory: s.memory}
 	for _, c := range s.collectors {
 		if keep(c) {
 			some.collectors = append(some.collectors, c)
@@ -71,10 +84,9 @@ func (s *Set) filter(keep func(collector) bool) *Set {
 func (s *Set) Measure(ctx context.Context) wire.Claims {
 	var claims wire.Claims
 	for _, c := range s.collectors {
-		o := s.one(ctx, c)
+		o, at := s.recent(ctx, c)
 		claims.Claims = append(claims.Claims, wire.Claim{
-			ID: c.id, State: o.state, Value: o.value, Problem: o.problem,
-			MeasuredAt: s.machine.Clock().UTC(), Source: c.source,
+			ID: c.id, State: o.state, Value: o.value, Problem: o.problem, MeasuredAt: at.UTC(), Source: c.source,
 		})
 	}
 	return claims
@@ -106,6 +118,16 @@ func Same(a, b wire.Claims) bool {
 		}
 	}
 	return true
+}
+
+// fails is the outcome of a claim that does not hold.
+func fails(value map[string]string, format string, args ...any) outcome {
+	return outcome{state: wire.ClaimFail, value: value, problem: fmt.Sprintf(format, args...)}
+}
+
+// passes is the outcome of a claim that holds.
+func passes(value map[string]string) outcome {
+	return outcome{state: wire.ClaimPass, value: value}
 }
 
 // cannot is the outcome of a claim that could not be measured.

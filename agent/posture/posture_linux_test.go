@@ -2,7 +2,6 @@ package posture
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -10,9 +9,13 @@ import (
 )
 
 func TestThisMachineIsMeasured(t *testing.T) {
-	m := Machine{Files: os.DirFS("/"), Clock: time.Now}
+	m := Here()
+	m.Clock = time.Now
 	got := New(m).Measure(t.Context())
-	want := []wire.ClaimID{wire.ClaimOSRelease, wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimSecureBoot}
+	want := []wire.ClaimID{
+		wire.ClaimOSRelease, wire.ClaimOSUpdates, wire.ClaimAutoUpdates, wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimSecureBoot,
+		wire.ClaimKernelLockdown, wire.ClaimScreenLock, wire.ClaimAntivirus, wire.ClaimTimeSync, wire.ClaimAdministrators, wire.ClaimUSBStorage,
+	}
 	if len(got.Claims) != len(want) {
 		t.Fatalf("%d claims", len(got.Claims))
 	}
@@ -28,16 +31,16 @@ func TestThisMachineIsMeasured(t *testing.T) {
 	if got.Claims[0].State != wire.ClaimPass {
 		t.Error("os-release is not read")
 	}
-	if got.Claims[2].State == wire.ClaimPass {
+	if got.Claims[4].State == wire.ClaimPass {
 		t.Error("a firewall passed without a helper")
 	}
 }
 
 func TestACollectorThatFailsIsAnError(t *testing.T) {
-	s := &Set{machine: recorded{}.machine(), collectors: []collector{
-		{wire.ClaimFirewall, "x", func(context.Context, Machine) outcome { panic("boom") }},
-		{wire.ClaimSecureBoot, "x", func(context.Context, Machine) outcome { return outcome{} }},
-		{wire.ClaimOSRelease, "x", func(context.Context, Machine) outcome { return outcome{state: "fine"} }},
+	s := &Set{machine: recorded{}.machine(), memory: &memory{}, collectors: []collector{
+		{id: wire.ClaimFirewall, source: "x", measure: func(context.Context, Machine) outcome { panic("boom") }},
+		{id: wire.ClaimSecureBoot, source: "x", measure: func(context.Context, Machine) outcome { return outcome{} }},
+		{id: wire.ClaimOSRelease, source: "x", measure: func(context.Context, Machine) outcome { return outcome{state: "fine"} }},
 	}}
 	for _, c := range s.Measure(t.Context()).Claims {
 		if c.State != wire.ClaimError || c.Problem == "" {
@@ -49,7 +52,7 @@ func TestACollectorThatFailsIsAnError(t *testing.T) {
 func TestPartsOfASet(t *testing.T) {
 	all := New(recorded{}.machine())
 	only, rest := all.Only(wire.ClaimFirewall).Measure(t.Context()), all.Without(wire.ClaimFirewall).Measure(t.Context())
-	if len(only.Claims) != 1 || only.Claims[0].ID != wire.ClaimFirewall || len(rest.Claims) != 3 {
+	if len(only.Claims) != 1 || only.Claims[0].ID != wire.ClaimFirewall || len(rest.Claims) != 11 {
 		t.Errorf("%+v, %+v", only, rest)
 	}
 }
@@ -78,7 +81,9 @@ func TestSameLooksAtWhatWasSeenAndNotWhen(t *testing.T) {
 }
 
 func BenchmarkMeasure(b *testing.B) {
-	s := New(Machine{Files: os.DirFS("/"), Clock: time.Now})
+	m := Here()
+	m.Clock = time.Now
+	s := New(m)
 	for b.Loop() {
 		s.Measure(b.Context())
 	}
