@@ -32,6 +32,7 @@ type Agent struct {
 	// watched is posture without the firewall, which the helper watches.
 	watched *posture.Set
 	seats   local.Seats
+	screens screenLocks
 	wake    chan string // at most one cause waits
 	pace    *bucket
 
@@ -87,11 +88,19 @@ func New(c Config, version string, logger *slog.Logger) (*Agent, error) {
 	if c.Seat == SeatNone {
 		a.seats = local.NoSeats{Users: users}
 	}
-	a.posture = posture.New(posture.Machine{Files: root, Firewall: a.helper, Clock: a.clock})
+	a.posture = posture.New(a.machine())
 	a.watched = a.posture.Without(wire.ClaimFirewall)
 	a.view.problems = map[part]wire.Reason{}
 	a.view.done = make(chan struct{})
 	return a, nil
+}
+
+// machine is what the collectors look at.
+func (a *Agent) machine() posture.Machine {
+	m := posture.Here()
+	m.Firewall, m.Clock, m.ScreenLocks = a.helper, a.clock, a.screens.all
+	m.Settings = a.config.settings()
+	return m
 }
 
 // Run runs the agent until ctx ends. Before the device is enrolled it waits and

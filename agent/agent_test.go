@@ -240,3 +240,35 @@ func TestTheShippedConfigurationIsGood(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestWhatIsMeasuredIsConfigured: a wrong value is refused, because it would
+// measure less than was meant.
+func TestWhatIsMeasuredIsConfigured(t *testing.T) {
+	for text, good := range map[string]bool{
+		"":                             true,
+		"administrators: [ann, bob]\n": true,
+		"antivirus: {unit: edr.service, signatures: /opt/edr/defs, max_age: 24h}\n": true,
+		"antivirus: {process: edrd, signatures: /opt/edr/defs}\n":                   true,
+		"screen_lock_within: 10m\n":                                                 true,
+		"screen_lock_within: 0s\n":                                                  false,
+		"antivirus: {unit: edr.service}\n":                                          false,
+		"antivirus: {unit: edr, signatures: /x}\n":                                  false,
+		"antivirus: {unit: \"-x y.service\", signatures: /x}\n":                     false,
+		"antivirus: {unit: edr.service, process: edrd, signatures: /x}\n":           false,
+		"antivirus: {process: edrd, signatures: x}\n":                               false,
+		"antivirus: {signatures: /x}\n":                                             false,
+		"antivirus: {max_age: 1m}\n":                                                false,
+	} {
+		file := filepath.Join(t.TempDir(), "agent.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := LoadConfig(file)
+		if (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+		if s := c.settings(); err == nil && (s.LockWithin == 0 || s.Antivirus.MaxAge == 0) {
+			t.Errorf("%q: %+v", text, s)
+		}
+	}
+}

@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"time"
 
+	"github.com/menshen-zt/menshen/agent/posture"
 	"github.com/menshen-zt/menshen/agent/tpm"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/internal/yamlfile"
@@ -37,9 +40,36 @@ type Config struct {
 	// the PDP is then told so. Users may then be named, all are served if none is.
 	Seat  string   `yaml:"seat"`
 	Users []string `yaml:"users"`
+	// ScreenLockWithin is the longest time until an idle screen must be locked.
+	ScreenLockWithin yamlfile.Duration `yaml:"screen_lock_within"`
+	// Administrators are the accounts that may have administrators' rights.
+	Administrators []string        `yaml:"administrators"`
+	Antivirus      AntivirusConfig `yaml:"antivirus"`
 	// AllowRoot lets the agent itself run as root.
 	AllowRoot bool      `yaml:"allow_root"`
 	Log       LogConfig `yaml:"log"`
+}
+
+// AntivirusConfig names the antivirus or EDR that must run; ClamAV where
+// neither a unit nor a process is named.
+type AntivirusConfig struct {
+	// Unit is a systemd unit, Process the name of a process of root or of a
+	// system account: one of them.
+	Unit    string `yaml:"unit"`
+	Process string `yaml:"process"`
+	// Signatures is a file whose time of change is that of the signatures.
+	Signatures string            `yaml:"signatures"`
+	MaxAge     yamlfile.Duration `yaml:"max_age"`
+}
+
+// settings are those of measuring.
+func (c *Config) settings() posture.Settings {
+	return posture.Settings{
+		LockWithin: c.ScreenLockWithin.Duration, Administrators: c.Administrators,
+		Antivirus: posture.Antivirus{
+			Unit: c.Antivirus.Unit, Process: c.Antivirus.Process, Signatures: c.Antivirus.Signatures, MaxAge: c.Antivirus.MaxAge.Duration,
+		},
+	}
 }
 
 // LogConfig is what is logged.
@@ -75,6 +105,9 @@ func defaults() Config {
 		Control: filepath.Join(run, "agent.sock"),
 		Port:    wire.DefaultLoopbackPort,
 		Seat:    SeatLogind,
+
+		ScreenLockWithin: yamlfile.Duration{Duration: posture.DefaultLockWithin},
+		Antivirus:        AntivirusConfig{MaxAge: yamlfile.Duration{Duration: posture.DefaultSignatureAge}},
 	}
 }
 
@@ -98,8 +131,33 @@ func (c *Config) check() error {
 	if len(c.Users) > 0 && c.Seat != SeatNone {
 		return errors.New("users: they are named only with seat: none")
 	}
+	if err := c.Antivirus.check(); err != nil {
+		return err
+	}
+	if c.ScreenLockWithin.Duration < time.Second {
+		return fmt.Errorf("screen_lock_within: %v is too short", c.ScreenLockWithin.Duration)
+	}
 	_, err := c.users()
 	return err
+}
+
+var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]{1,200}\.service$`)
+
+func (a AntivirusConfig) check() error {
+	named := a.Unit != "" || a.Process != ""
+	switch {
+	case a.Unit != "" && !unitName.MatchString(a.Unit):
+		return fmt.Errorf("antivirus.unit: %q is not the name of a service", a.Unit)
+	case a.Unit != "" && a.Process != "":
+		return errors.New("antivirus: either a unit or a process")
+	case named && !filepath.IsAbs(a.Signatures):
+		return fmt.Errorf("antivirus.signatures: %q is not an absolute path", a.Signatures)
+	case !named && a.Signatures != "":
+		return errors.New("antivirus.signatures: whose they are is said by unit or process")
+	case a.MaxAge.Duration < time.Hour:
+		return fmt.Errorf("antivirus.max_age: %v is less than 1h", a.MaxAge.Duration)
+	}
+	return nil
 }
 
 var errAddress = errors.New("pdp: host:port is needed, such as pdp.example.gov.tw:8444")

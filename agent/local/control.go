@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type Agent interface {
 	Status() Status
 	// Check measures and attests now, and returns the status after that.
 	Check(ctx context.Context) Status
+	// ScreenLock takes what a person's desktop session says of its screen.
+	ScreenLock(uid uint32, report ScreenLockReport)
 }
 
 // ControlConfig is everything that the control socket needs.
@@ -55,7 +58,13 @@ func (c ControlConfig) handler() http.Handler {
 		defer cancel()
 		problem.WriteJSON(w, r, c.Agent.Check(ctx))
 	})
+	own := http.NewServeMux()
+	own.HandleFunc("POST "+pathScreenLock, c.takeScreenLock)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == pathScreenLock { // also of people in the background, each of themselves
+			own.ServeHTTP(w, r)
+			return
+		}
 		if !c.mayAsk(r.Context()) {
 			problem.Write(w, r, http.StatusForbidden, reason.New(reason.LocalOtherUser))
 			return
@@ -112,27 +121,32 @@ func AskCheck(ctx context.Context, socket string) (Status, error) {
 const maxStatus = 1 << 20
 
 func ask(ctx context.Context, socket, method, path string) (Status, error) {
+	var s Status
+	return s, exchange(ctx, socket, method, path, nil, &s)
+}
+
+// exchange sends a body, if there is one, and reads the answer into a value.
+func exchange(ctx context.Context, socket, method, path string, body []byte, answered any) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime+10*time.Second)
 	defer cancel()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", socket)
 	}}
 	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, nil)
+	r, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, bytes.NewReader(body))
 	if err != nil {
-		return Status{}, fmt.Errorf("local: %w", err)
+		return fmt.Errorf("local: %w", err)
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		return Status{}, fmt.Errorf("%w: %w", ErrNoAgent, err)
+		return fmt.Errorf("%w: %w", ErrNoAgent, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
-		return Status{}, fmt.Errorf("%w: status %d", ErrNoAgent, answer.StatusCode)
+		return fmt.Errorf("%w: status %d", ErrNoAgent, answer.StatusCode)
 	}
-	var s Status
-	if err := strictjson.Decode(answer.Body, maxStatus, &s); err != nil {
-		return Status{}, fmt.Errorf("%w: %w", ErrNoAgent, err)
+	if err := strictjson.Decode(answer.Body, maxStatus, answered); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoAgent, err)
 	}
-	return s, nil
+	return nil
 }

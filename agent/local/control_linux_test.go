@@ -3,16 +3,25 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-type agent struct{ checked bool }
+type agent struct {
+	checked bool
+	screens map[uint32]ScreenLockReport
+}
+
+func (a *agent) ScreenLock(uid uint32, r ScreenLockReport) { a.screens[uid] = r }
 
 func (a *agent) Status() Status {
 	return Status{V: 1, Health: HealthGood, DeviceName: "LT-1", Enrolled: true}
@@ -33,7 +42,7 @@ func startControl(t *testing.T, seats Seats) (string, *agent) {
 	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- other users connect here
 		t.Fatal(err)
 	}
-	c := ControlConfig{Socket: filepath.Join(dir, "agent.sock"), Agent: &agent{}, Seats: seats, Logger: quiet()}
+	c := ControlConfig{Socket: filepath.Join(dir, "agent.sock"), Agent: &agent{screens: map[uint32]ScreenLockReport{}}, Seats: seats, Logger: quiet()}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- ServeControl(ctx, c) }()
@@ -121,5 +130,53 @@ func TestAStrangersConnectionIsRefused(t *testing.T) {
 func TestNoAgent(t *testing.T) {
 	if _, err := AskStatus(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrNoAgent) {
 		t.Error(err)
+	}
+}
+
+// TestAScreenLockIsReportedByItsOwner: whoever reports, reports of themselves,
+// also where somebody else sits at the screen.
+func TestAScreenLockIsReportedByItsOwner(t *testing.T) {
+	socket, a := startControl(t, LogindSeats{Files: seatOf(1000)})
+	report := ScreenLockReport{Desktop: "GNOME", Enabled: true, AfterSeconds: 300}
+	as(t, 64022, func() {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		const body = `{"desktop":"GNOME","enabled":true,"after_seconds":300}`
+		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\n\r\n%s", pathScreenLock, len(body), body)
+		answer := make([]byte, 64)
+		n, _ := conn.Read(answer)
+		if got := string(answer[:n]); len(got) < 12 || got[9:12] != "200" {
+			t.Errorf("%q", got)
+		}
+	})
+	if len(a.screens) != 1 || a.screens[64022] != report {
+		t.Errorf("%+v", a.screens)
+	}
+	if err := ReportScreenLock(t.Context(), socket, report); err != nil || a.screens[uint32(os.Geteuid())] != report { // #nosec G115 -- a user id
+		t.Errorf("%v, %+v", err, a.screens)
+	}
+	for name, odd := range map[string]ScreenLockReport{
+		"before now":   {AfterSeconds: -1},
+		"too long":     {AfterSeconds: 1 << 31},
+		"long desktop": {Desktop: strings.Repeat("x", 201)},
+		"long problem": {Problem: strings.Repeat("x", 201)},
+		"very long":    {Problem: strings.Repeat("x", 4096)},
+	} {
+		if err := ReportScreenLock(t.Context(), socket, odd); !errors.Is(err, ErrNoAgent) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(a.screens) != 2 || a.screens[uint32(os.Geteuid())] != report { // #nosec G115 -- a user id
+		t.Errorf("%+v", a.screens)
+	}
+	c := ControlConfig{Agent: a}
+	answer := httptest.NewRecorder()
+	c.handler().ServeHTTP(answer, httptest.NewRequest(http.MethodPost, pathScreenLock, strings.NewReader("{}")))
+	if answer.Code != http.StatusForbidden {
+		t.Errorf("an unknown peer: %d", answer.Code)
 	}
 }

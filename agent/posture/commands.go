@@ -24,8 +24,9 @@ const (
 
 var errTooMuch = errors.New("it printed more than is read")
 
-// programs runs programs of this machine, by absolute paths alone, with an
-// environment in which nothing is translated.
+// Programs runs programs of this machine in an environment.
+func Programs(environment []string) Commands { return programs{environment} }
+
 type programs struct{ environment []string }
 
 // Run implements Commands.

@@ -12,7 +12,7 @@ import (
 func Here() Machine {
 	return Machine{
 		Files:       os.DirFS("/"),
-		Commands:    programs{environment: []string{"LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}},
+		Commands:    Programs([]string{"LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}),
 		KernelClock: kernelClock,
 	}
 }

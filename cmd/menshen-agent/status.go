@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/menshen-zt/menshen/agent"
 	"github.com/menshen-zt/menshen/agent/local"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -22,15 +23,24 @@ const (
 )
 
 func status(g *global) *cobra.Command {
-	return ask(g, "status", "Say what the PDP thinks of this laptop, and what to repair", local.AskStatus)
+	question := func(ctx context.Context, c agent.Config) (local.Status, error) {
+		return local.AskStatus(ctx, c.Control)
+	}
+	return ask(g, "status", "Say what the PDP thinks of this laptop, and what to repair", question)
 }
 
 func check(g *global) *cobra.Command {
-	return ask(g, "check", "Measure now, and say what the PDP thinks of it", local.AskCheck)
+	question := func(ctx context.Context, c agent.Config) (local.Status, error) {
+		if inDesktop() { // what was just put right there is to count at once
+			_ = agent.ReportSession(ctx, c) // without an agent the question says so
+		}
+		return local.AskCheck(ctx, c.Control)
+	}
+	return ask(g, "check", "Measure now, and say what the PDP thinks of it", question)
 }
 
 // ask makes a command that asks the running agent.
-func ask(g *global, use, short string, question func(context.Context, string) (local.Status, error)) *cobra.Command {
+func ask(g *global, use, short string, question func(context.Context, agent.Config) (local.Status, error)) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   use,
@@ -41,7 +51,7 @@ func ask(g *global, use, short string, question func(context.Context, string) (l
 			if err != nil {
 				return err
 			}
-			s, err := question(cmd.Context(), c.Control)
+			s, err := question(cmd.Context(), c)
 			if err != nil {
 				why := reason.New(reason.AgentNotRunning)
 				s = local.Status{V: 1, Health: local.HealthUnknown, Reason: &why, Seat: c.Seat, Port: c.Port}
