@@ -116,7 +116,7 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 		return err
 	}
 	p.enrolment, err = enrolment.New(enrolment.Config{
-		Store: p.state.store, Devices: p.names, Endorser: endorser, Sealer: box, Recorder: p.state.log,
+		Store: p.state.store, Devices: p.names, Fleet: p.names, Endorser: endorser, Sealer: box, Recorder: p.state.log,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "enrolment"),
 		Authority: p.state.ring.Authority.Fingerprint(), WebOrigin: p.config.Web.Origin,
 	})

@@ -17,6 +17,7 @@ const (
 	PrefixSession  = "ses"
 	PrefixDecision = "dec"
 	PrefixCommand  = "cmd"
+	PrefixExpected = "exp"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -122,7 +122,7 @@ func checkDevice(dev wire.Device) error {
 	if wire.CheckID(wire.PrefixDevice, dev.ID) != nil {
 		return wrong("device id", reason.CfgValue)
 	}
-	if dev.Status != wire.DevicePending && dev.Status != wire.DeviceActive {
+	if dev.Status != wire.DevicePending && !inService(dev) {
 		return wrong("device status", reason.CfgValue)
 	}
 	switch dev.Provenance {

@@ -68,10 +68,8 @@ func (d *Directory) AssignDevice(ctx context.Context, id, personID string) (wire
 // GroupDevice puts a device into a group, or with an empty one into none. A
 // retired device gives ErrState.
 func (d *Directory) GroupDevice(ctx context.Context, id, group string) (wire.Device, error) {
-	if group != "" {
-		if err := checkAccount("group", group); err != nil {
-			return wire.Device{}, err
-		}
+	if err := d.CheckDeviceGroup(group); err != nil {
+		return wire.Device{}, err
 	}
 	return d.setStatus(ctx, id, func(dev *wire.Device) error {
 		if dev.Status == wire.DeviceRetired {
@@ -80,6 +78,15 @@ func (d *Directory) GroupDevice(ctx context.Context, id, group string) (wire.Dev
 		dev.Group = group
 		return nil
 	})
+}
+
+// CheckDeviceGroup says whether a device could be in a group of this name;
+// none is fine.
+func (d *Directory) CheckDeviceGroup(group string) error {
+	if group == "" {
+		return nil
+	}
+	return checkAccount("group", group)
 }
 
 // A Transfer moves a device to another agency.

@@ -43,6 +43,8 @@ type code struct {
 	IssuedAt   time.Time `json:"issued_at"`
 	// EK is the digest of the endorsement key that first used the code.
 	EK []byte `json:"ek,omitempty"`
+	// Replaces is the id of the device whose place another TPM may take.
+	Replaces string `json:"replaces,omitempty"`
 
 	key      string
 	revision int64
@@ -56,10 +58,29 @@ func codeKey(random []byte) string {
 // IssueCode makes a one-time code for a device of this name and returns its
 // text, which the PDP does not keep.
 func (e *Enroller) IssueCode(ctx context.Context, agency, deviceName, by string, life time.Duration) (string, error) {
+	return e.issue(ctx, code{Agency: agency, DeviceName: deviceName, IssuedBy: by}, life)
+}
+
+// IssueReplacement makes a code with which another TPM takes the place of the
+// living device of this name: its mainboard was changed. An unknown or retired
+// device gives store.ErrNotFound.
+func (e *Enroller) IssueReplacement(ctx context.Context, agency, deviceName, by string, life time.Duration) (string, error) {
+	old, err := living(e.Devices.DeviceByName(ctx, agency, deviceName))
+	if err != nil {
+		return "", err
+	}
+	if old.ID == "" {
+		return "", fmt.Errorf("enrolment: no device to replace: %w", store.ErrNotFound)
+	}
+	return e.issue(ctx, code{Agency: agency, DeviceName: old.Name, IssuedBy: by, Replaces: old.ID}, life)
+}
+
+// issue completes c and keeps it.
+func (e *Enroller) issue(ctx context.Context, c code, life time.Duration) (string, error) {
 	if life < MinCodeLife || life > MaxCodeLife {
 		return "", refuse(nil, reason.CfgLife)
 	}
-	if err := e.Devices.CheckNewDevice(ctx, agency, deviceName); err != nil {
+	if err := e.Devices.CheckNewDevice(ctx, c.Agency, c.DeviceName); err != nil {
 		return "", err
 	}
 	var random [32]byte
@@ -67,8 +88,9 @@ func (e *Enroller) IssueCode(ctx context.Context, agency, deviceName, by string,
 		return "", fmt.Errorf("enrolment: drawing a code: %w", err)
 	}
 	now := e.Clock().UTC()
-	c := code{V: 1, Expires: now.Add(life), Agency: agency, DeviceName: deviceName, IssuedBy: by, IssuedAt: now, key: codeKey(random[:])}
+	c.V, c.Expires, c.IssuedAt, c.key = 1, now.Add(life), now, codeKey(random[:])
 	step := c.step("code-issued")
+	step.Replaces = c.Replaces
 	if err := e.record(ctx, step); err != nil {
 		return "", err
 	}

@@ -66,7 +66,8 @@ func TestEveryWrongCodeHasItsOwnRefusal(t *testing.T) {
 		return err
 	}
 	records := len(f.audit.records)
-	for _, text := range []string{"", "x", code + ".x", code + "x", code[:len(code)-1], strings.Replace(code, "menshen1", "menshen2", 1), " " + code, code + "="} {
+	refusedWith(t, start(""), reason.EnrolNotExpected)
+	for _, text := range []string{"x", code + ".x", code + "x", code[:len(code)-1], strings.Replace(code, "menshen1", "menshen2", 1), " " + code, code + "="} {
 		refusedWith(t, start(text), reason.EnrolMalformed)
 	}
 	other := *f

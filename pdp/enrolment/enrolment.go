@@ -4,6 +4,8 @@
 // attestation key certifies (TCG EK Credential Profile 2.5; TPM 2.0 part 1, 24).
 //
 // Guarantees:
+//   - A device comes with a code, or is expected: its EK is on an agency's list.
+//     Without a code a row lets one device in, once.
 //   - A code is 256 random bits, stored as a digest, works once, ends by its
 //     time, and works only for the first endorsement key that used it.
 //   - What lies between start and finish is sealed and given to the agent, so
@@ -12,9 +14,12 @@
 //     code's consumption are one transaction: it happens whole or not at all.
 //   - A living device's name or TPM is never taken over by another: the same
 //     TPM may enrol again under its own name with a new code, which retires
-//     the old record; everything else is refused (keylime #1820).
-//   - Every step of a holder of a code is recorded before it is answered; what
-//     cannot be recorded is not done.
+//     the old record; another TPM only with a code that was issued to replace
+//     that very device; everything else is refused (keylime #1820). A device in
+//     quarantine comes back into quarantine.
+//   - Every step of a holder of a code is recorded before it is answered, and
+//     of an expected device from its TPM's proof on; what cannot be recorded is
+//     not done.
 package enrolment
 
 import (
@@ -88,6 +93,14 @@ type Devices interface {
 	AddDevice(ctx context.Context, dev wire.Device, replaces string, conditions []store.Compare, ops []store.Op) error
 }
 
+// Fleet is what lists of expected devices need of the directory.
+type Fleet interface {
+	Devices(ctx context.Context, agency string) ([]wire.Device, error)
+	ApproveDevice(ctx context.Context, id string) (wire.Device, error)
+	CheckDeviceGroup(group string) error
+	PersonByAccount(ctx context.Context, agency, account string) (wire.Person, error)
+}
+
 // Sealer makes the ticket that lies between start and finish.
 type Sealer interface {
 	Seal(purpose string, expires time.Time, v any) (string, error)
@@ -103,6 +116,7 @@ type Recorder interface {
 type Config struct {
 	Store    store.Store
 	Devices  Devices
+	Fleet    Fleet
 	Endorser Endorser
 	Sealer   Sealer
 	Recorder Recorder
@@ -125,7 +139,7 @@ type Enroller struct {
 // New returns an Enroller.
 func New(c Config) (*Enroller, error) {
 	for name, missing := range map[string]bool{
-		"store": c.Store == nil, "devices": c.Devices == nil, "endorser": c.Endorser == nil, "sealer": c.Sealer == nil,
+		"store": c.Store == nil, "devices": c.Devices == nil, "fleet": c.Fleet == nil, "endorser": c.Endorser == nil, "sealer": c.Sealer == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "random": c.Random == nil, "logger": c.Logger == nil,
 		"authority": c.Authority == [sha256.Size]byte{}, "web origin": c.WebOrigin == "",
 	} {

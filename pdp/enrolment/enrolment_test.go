@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -196,7 +197,14 @@ func TestIdentitiesAreNotTakenOver(t *testing.T) {
 	f := open(t)
 	first := f.enrol(t, laptop, "moda", "LT-2231")
 	refusedWith(t, f.startError(t, second, f.code(t, "moda", "lt-2231")), reason.EnrolNameTaken)
-	refusedWith(t, f.startError(t, laptop.again(t), f.code(t, "moda", "LT-9")), reason.EnrolEKTaken)
+	other := f.startError(t, laptop.again(t), f.code(t, "moda", "LT-9"))
+	refusedWith(t, other, reason.EnrolEKOtherName)
+	for _, language := range []reason.Language{reason.English, reason.Chinese} {
+		var told interface{ Reason() wire.Reason }
+		if errors.As(other, &told); !strings.Contains(reason.Of(language, told.Reason()).What, "LT-2231") {
+			t.Errorf("%s: %q does not name the device", language, reason.Of(language, told.Reason()).What)
+		}
+	}
 	refusedWith(t, f.startError(t, laptop.again(t), f.code(t, "nstc", "LT-2231")), reason.EnrolEKTaken)
 	if r := f.audit.last(t); r.Refused != reason.EnrolEKTaken {
 		t.Errorf("recorded %+v", r)
@@ -218,7 +226,7 @@ func TestIdentitiesAreNotTakenOverBetweenStartAndFinish(t *testing.T) {
 	again := laptop.again(t)
 	elsewhere := again.finish(t, f.beginUnchecked(t, again))
 	_, err = f.Finish(t.Context(), elsewhere, again.spki)
-	refusedWith(t, err, reason.EnrolEKTaken)
+	refusedWith(t, err, reason.EnrolEKOtherName)
 }
 
 // beginUnchecked starts the laptop under a new name while it is retired, and

@@ -23,24 +23,26 @@ func (e *Enroller) Finish(ctx context.Context, in wire.EnrolFinish, tlsSPKI [sha
 		e.strangers.Add(1)
 		return wire.Enrolled{}, err
 	}
-	if !e.attempts.Permit(sealed.CodeKey, e.Clock()) {
+	if !e.attempts.Permit(sealed.attempts(), e.Clock()) {
 		return wire.Enrolled{}, refuse(nil, reason.TooMany)
 	}
 	s := sealed.step()
-	dev, c, err := e.finish(ctx, sealed, in, tlsSPKI, &s)
+	dev, w, err := e.finish(ctx, sealed, in, tlsSPKI, &s)
 	if err != nil {
 		return wire.Enrolled{}, e.refused(ctx, s, err)
 	}
-	if c == nil { // done before
+	if w == nil { // done before
 		return e.enrolled(dev), nil
 	}
 	s.device = dev.ID
 	if err := e.record(ctx, s); err != nil {
 		return wire.Enrolled{}, err
 	}
-	conditions := []store.Compare{{Key: c.key, Revision: c.revision}}
-	consumed := []store.Op{{Key: c.key, Delete: true}}
-	if err := e.Devices.AddDevice(ctx, dev, s.Replaces, conditions, consumed); err != nil {
+	conditions, ops, err := e.use(*w, dev)
+	if err == nil {
+		err = e.Devices.AddDevice(ctx, dev, s.Replaces, conditions, ops)
+	}
+	if err != nil {
 		s.Step = "commit"
 		if errors.Is(err, store.ErrConflict) {
 			err = refuse(err, reason.Conflict)
@@ -48,8 +50,17 @@ func (e *Enroller) Finish(ctx context.Context, in wire.EnrolFinish, tlsSPKI [sha
 		return wire.Enrolled{}, e.refused(ctx, s, err)
 	}
 	e.Logger.Info("device enrolled", "device", dev.ID, "name", dev.Name, "agency", dev.Agency,
-		"provenance", string(dev.Provenance), "status", string(dev.Status), "replaces", s.Replaces)
+		"provenance", string(dev.Provenance), "status", string(dev.Status), "replaces", s.Replaces, "expected", s.Expected)
 	return e.enrolled(dev), nil
+}
+
+// attempts names what bounds this session's attempts. A stranger can begin a
+// session for any EK, and must not use up the attempts of the machine itself.
+func (s *session) attempts() string {
+	if s.CodeKey != "" {
+		return s.CodeKey
+	}
+	return digestText(s.EK) + " " + s.Peer
 }
 
 func (e *Enroller) open(ticket string) (session, error) {
@@ -66,8 +77,11 @@ func (e *Enroller) open(ticket string) (session, error) {
 }
 
 func (s *session) step() step {
-	c := code{key: s.CodeKey, Agency: s.Agency, DeviceName: s.DeviceName}
-	out := c.step("finish")
+	out := step{Step: "finish", DeviceName: s.DeviceName, agency: s.Agency, unproven: true}
+	if s.CodeKey != "" {
+		c := code{key: s.CodeKey, Agency: s.Agency, DeviceName: s.DeviceName}
+		out = c.step("finish")
+	}
 	out.Hostname, out.OS, out.Peer = s.Hostname, s.OS, s.Peer
 	out.EK, out.Template, out.TLSSPKI = digestText(s.EK), s.Template, digestText(s.TLSSPKI)
 	out.Provenance = s.provenance()
@@ -81,9 +95,9 @@ func (s *session) provenance() wire.Provenance {
 	return wire.ProvenanceTPMUnendorsed
 }
 
-// finish checks everything. A nil code says that this enrolment was committed
+// finish checks everything. A nil warrant says that this enrolment was committed
 // before and dev is its device.
-func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFinish, tlsSPKI [sha256.Size]byte, s *step) (wire.Device, *code, error) {
+func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFinish, tlsSPKI [sha256.Size]byte, s *step) (wire.Device, *warrant, error) {
 	var none wire.Device
 	if subtle.ConstantTimeCompare(sealed.TLSSPKI, tlsSPKI[:]) != 1 {
 		return none, nil, refuse(nil, reason.EnrolChannel)
@@ -93,6 +107,7 @@ func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFini
 	if subtle.ConstantTimeCompare(secret[:], sealed.SecretHash) != 1 {
 		return none, nil, refuse(nil, reason.EnrolActivation)
 	}
+	s.unproven = false
 	certified, err := e.Endorser.Certified(in.TLSKey, sealed.AK, sealed.QualifiedName, "tls", sealed.Nonce, tlsSPKI)
 	if err == nil && certified != tlsSPKI {
 		err = errors.New("the certified key is not the connection's")
@@ -108,8 +123,8 @@ func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFini
 		return none, nil, refuse(err, reason.EnrolSigningKey)
 	}
 
-	c, err := e.readCode(ctx, sealed.CodeKey)
-	if c.key == "" && err != nil {
+	w, gone, err := e.warrant(ctx, sealed)
+	if gone && err != nil {
 		if dev, done := e.committed(ctx, sealed, tlsSPKI); done {
 			return dev, nil, nil
 		}
@@ -117,11 +132,16 @@ func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFini
 	if err != nil {
 		return none, nil, err
 	}
-	if s.Replaces, err = e.replaces(ctx, c, [sha256.Size]byte(sealed.EK)); err != nil {
+	old, err := e.replaces(ctx, w, [sha256.Size]byte(sealed.EK))
+	if err != nil {
 		return none, nil, err
 	}
-	dev, err := e.device(sealed, c, in)
-	return dev, &c, err
+	s.Replaces = old.ID
+	if w.row != nil {
+		s.Expected = w.row.List
+	}
+	dev, err := e.device(sealed, w, old, in)
+	return dev, &w, err
 }
 
 // committed finds the device that this very enrolment made before.
@@ -134,20 +154,29 @@ func (e *Enroller) committed(ctx context.Context, sealed session, tlsSPKI [sha25
 	return dev, same
 }
 
-func (e *Enroller) device(sealed session, c code, in wire.EnrolFinish) (wire.Device, error) {
+// device is the new record. What an administrator decided of its predecessor
+// stays decided: its owner and group, and its quarantine.
+func (e *Enroller) device(sealed session, w warrant, old wire.Device, in wire.EnrolFinish) (wire.Device, error) {
 	id, err := wire.NewID(wire.PrefixDevice, e.Random)
 	if err != nil {
 		return wire.Device{}, fmt.Errorf("enrolment: %w", err)
 	}
-	status := wire.DevicePending // nobody vouches for this TPM yet
-	if sealed.Endorsed {
-		status = wire.DeviceActive
-	}
-	return wire.Device{
-		ID: id, Agency: c.Agency, Name: c.DeviceName, Status: status, Provenance: sealed.provenance(),
+	dev := wire.Device{
+		ID: id, Agency: w.agency, Name: w.name, Status: wire.DevicePending, Provenance: sealed.provenance(),
 		EKDigest: sealed.EK, AK: sealed.AK, AKQualifiedName: sealed.QualifiedName, SigningKey: in.SigningKey.Public,
 		TLSSPKI: sealed.TLSSPKI, EnrolledAt: e.Clock().UTC(),
-	}, nil
+		Owner: old.Owner, Group: old.Group, StatusReason: old.StatusReason,
+	}
+	if w.row != nil && old.ID == "" {
+		dev.Owner, dev.Group = w.row.Owner, w.row.Group
+	}
+	if sealed.Endorsed || w.row != nil { // else nobody vouches for this TPM yet
+		dev.Status = wire.DeviceActive
+	}
+	if old.Status == wire.DeviceQuarantined && dev.Status == wire.DeviceActive {
+		dev.Status = wire.DeviceQuarantined
+	}
+	return dev, nil
 }
 
 func (e *Enroller) enrolled(dev wire.Device) wire.Enrolled {

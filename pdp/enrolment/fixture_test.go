@@ -25,6 +25,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 	"github.com/menshen-zt/menshen/pdp/verifier"
+	"github.com/menshen-zt/menshen/pdp/verifier/endorsement"
 )
 
 // machine is a laptop with a real (software) TPM.
@@ -200,7 +201,11 @@ func (m *machine) certified(t *testing.T, c wire.EnrolChallenge, secret []byte) 
 type endorser struct{ *verifier.Endorser }
 
 func (e endorser) Endorse(certificate []byte, sent [][]byte, now time.Time) (enrolment.EndorsementKey, error) {
-	return e.Endorser.Endorse(certificate, sent, now)
+	key, err := e.Endorser.Endorse(certificate, sent, now)
+	if errors.Is(err, endorsement.ErrValidity) {
+		err = fmt.Errorf("%w: %w", enrolment.ErrEndorsementEnded, err)
+	}
+	return key, err
 }
 
 func (e endorser) Unendorsed(spki []byte) (enrolment.EndorsementKey, error) {
@@ -277,7 +282,7 @@ func open(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.config = enrolment.Config{
-		Store: s, Devices: f.directory, Endorser: endorser{e}, Sealer: seal.New([32]byte{1}), Recorder: f.audit,
+		Store: s, Devices: f.directory, Fleet: f.directory, Endorser: endorser{e}, Sealer: seal.New([32]byte{1}), Recorder: f.audit,
 		Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Authority: sha256.Sum256([]byte("ca")), WebOrigin: "https://pdp.example",
 	}

@@ -14,7 +14,8 @@ type step struct {
 	Step       string          `json:"step"`
 	Refused    string          `json:"refused,omitempty"` // reason code
 	Why        string          `json:"why,omitempty"`
-	Code       string          `json:"code"` // first half of the code's digest
+	Code       string          `json:"code,omitempty"`     // first half of the code's digest
+	Expected   string          `json:"expected,omitempty"` // the list that the EK is on
 	IssuedBy   string          `json:"issued_by,omitempty"`
 	DeviceName string          `json:"device_name"`
 	Hostname   string          `json:"hostname,omitempty"`
@@ -27,6 +28,8 @@ type step struct {
 	Replaces   string          `json:"replaces,omitempty"`
 
 	agency, device string
+	// unproven says that nobody has shown to be more than a stranger yet.
+	unproven bool
 }
 
 func (c *code) step(name string) step {
@@ -52,6 +55,10 @@ func (e *Enroller) record(ctx context.Context, s step) error {
 
 // refused records a refusal of a holder of a code, and returns what to answer.
 func (e *Enroller) refused(ctx context.Context, s step, cause error) error {
+	if s.unproven {
+		e.strangers.Add(1)
+		return cause
+	}
 	if r, ok := asRefusal(cause); ok {
 		s.Refused = r.why.Code
 		if r.cause != nil {

@@ -3,6 +3,7 @@ package enrolment
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,7 +18,7 @@ const sealPurpose = "enrolment"
 
 // session lies sealed with the agent between start and finish.
 type session struct {
-	CodeKey       string               `json:"code"`
+	CodeKey       string               `json:"code"`   // empty for an expected device
 	Agency        string               `json:"agency"` // for the record, should the code be gone
 	DeviceName    string               `json:"device_name"`
 	EK            []byte               `json:"ek"`
@@ -33,10 +34,13 @@ type session struct {
 	Peer          string               `json:"peer"`
 }
 
-// Start checks the code and what the machine says of its TPM, and puts the
-// credential challenge. tlsSPKI is the digest of the key that the connection
-// proved, peer the address it came from.
+// Start checks the code, or that the device is expected, and what the machine
+// says of its TPM, and puts the credential challenge. tlsSPKI is the digest of
+// the key that the connection proved, peer the address it came from.
 func (e *Enroller) Start(ctx context.Context, in wire.EnrolStart, tlsSPKI [sha256.Size]byte, peer string) (wire.EnrolChallenge, error) {
+	if in.Code == "" {
+		return e.startExpected(ctx, in, tlsSPKI, peer)
+	}
 	key, err := e.parseCode(in.Code)
 	if err != nil {
 		e.strangers.Add(1)
@@ -57,11 +61,7 @@ func (e *Enroller) Start(ctx context.Context, in wire.EnrolStart, tlsSPKI [sha25
 	if err != nil {
 		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
 	}
-	if err := checkStart(in); err != nil {
-		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
-	}
-	s.Hostname, s.OS = in.Hostname, in.OS
-	challenge, err := e.challenge(ctx, c, in, tlsSPKI, &s)
+	challenge, err := e.challengeCode(ctx, c, in, tlsSPKI, &s)
 	if err != nil {
 		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
 	}
@@ -108,36 +108,95 @@ func plain(s string) bool {
 	return true
 }
 
-// challenge does start's checks in the order of what they cost, and fills in
-// what is to be recorded as it becomes known.
-func (e *Enroller) challenge(ctx context.Context, c code, in wire.EnrolStart, tlsSPKI [sha256.Size]byte, s *step) (wire.EnrolChallenge, error) {
-	var none wire.EnrolChallenge
-	ek, provenance, err := e.endorsementKey(in)
+// startExpected is Start for a device without a code. Whoever asks is a stranger
+// until the TPM has proven itself: an EK's public key is no secret. So nothing
+// is written, and nothing recorded, before Finish.
+func (e *Enroller) startExpected(ctx context.Context, in wire.EnrolStart, tlsSPKI [sha256.Size]byte, peer string) (wire.EnrolChallenge, error) {
+	s := step{unproven: true, Peer: peer}
+	ek, err := e.judge(in, &s)
 	if err != nil {
-		return none, refuse(err, reason.EnrolEKRefused)
+		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
+	}
+	x, err := e.comes(ctx, ek.Digest())
+	if err != nil {
+		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
+	}
+	sealed := session{Agency: x.Agency, DeviceName: x.DeviceName, TLSSPKI: tlsSPKI[:], Peer: peer}
+	return e.challenge(ek, in, sealed, s.Provenance)
+}
+
+// comes returns the row that lets a device in without a code: once, and only a
+// TPM that was never enrolled. What came before, and may have been retired for a
+// reason, needs a code.
+func (e *Enroller) comes(ctx context.Context, ek [sha256.Size]byte) (expectation, error) {
+	x, found, err := e.expected(ctx, ek)
+	if err != nil {
+		return x, err
+	}
+	if !found {
+		return x, refuse(nil, reason.EnrolNotExpected)
+	}
+	switch _, err := e.Devices.DeviceByEK(ctx, ek); {
+	case err == nil, x.Device != "":
+		return x, refuse(nil, reason.EnrolArrivedAlready)
+	case !isNotFound(err):
+		return x, fmt.Errorf("enrolment: %w", err)
+	}
+	return x, nil
+}
+
+// judge does start's checks of the TPM in the order of what they cost, and fills
+// in what is to be recorded as it becomes known.
+func (e *Enroller) judge(in wire.EnrolStart, s *step) (EndorsementKey, error) {
+	if err := checkStart(in); err != nil {
+		return nil, err
+	}
+	s.Hostname, s.OS = in.Hostname, in.OS
+	ek, provenance, err := e.endorsementKey(in)
+	if errors.Is(err, ErrEndorsementEnded) {
+		return nil, refuse(err, reason.EnrolEKEnded)
+	}
+	if err != nil {
+		return nil, refuse(err, reason.EnrolEKRefused)
 	}
 	digest := ek.Digest()
 	s.EK, s.Template, s.Provenance = digestText(digest[:]), ek.Template(), provenance
 	if err := e.Endorser.CheckAK(in.AK); err != nil {
-		return none, refuse(err, reason.EnrolAKRefused)
+		return nil, refuse(err, reason.EnrolAKRefused)
 	}
+	return ek, nil
+}
+
+// challengeCode is what a holder of a code gets.
+func (e *Enroller) challengeCode(ctx context.Context, c code, in wire.EnrolStart, tlsSPKI [sha256.Size]byte, s *step) (wire.EnrolChallenge, error) {
+	var none wire.EnrolChallenge
+	ek, err := e.judge(in, s)
+	if err != nil {
+		return none, err
+	}
+	old, err := e.replaces(ctx, c.warrant(), ek.Digest())
+	if err != nil {
+		return none, err
+	}
+	s.Replaces = old.ID
+	if c, err = e.bind(ctx, c, ek.Digest()); err != nil {
+		return none, err
+	}
+	sealed := session{CodeKey: c.key, Agency: c.Agency, DeviceName: c.DeviceName, TLSSPKI: tlsSPKI[:], Peer: s.Peer}
+	return e.challenge(ek, in, sealed, s.Provenance)
+}
+
+// challenge completes the session and seals it, with the secret that only the
+// TPM of ek and in.AK releases.
+func (e *Enroller) challenge(ek EndorsementKey, in wire.EnrolStart, sealed session, provenance wire.Provenance) (wire.EnrolChallenge, error) {
+	var none wire.EnrolChallenge
+	digest := ek.Digest()
 	qualifiedName, err := ek.QualifiedName(in.AK)
 	if err != nil {
 		return none, refuse(err, reason.EnrolAKRefused)
 	}
-	if s.Replaces, err = e.replaces(ctx, c, digest); err != nil {
-		return none, err
-	}
-	if c, err = e.bind(ctx, c, digest); err != nil {
-		return none, err
-	}
-
-	sealed := session{
-		CodeKey: c.key, Agency: c.Agency, DeviceName: c.DeviceName,
-		EK: digest[:], Template: ek.Template(), Endorsed: provenance == wire.ProvenanceTPM,
-		AK: in.AK, QualifiedName: qualifiedName, TLSSPKI: tlsSPKI[:],
-		Hostname: in.Hostname, OS: in.OS, Peer: s.Peer,
-	}
+	sealed.EK, sealed.Template, sealed.Endorsed = digest[:], ek.Template(), provenance == wire.ProvenanceTPM
+	sealed.AK, sealed.QualifiedName, sealed.Hostname, sealed.OS = in.AK, qualifiedName, in.Hostname, in.OS
 	var secret [32]byte
 	if _, err := io.ReadFull(e.Random, secret[:]); err != nil {
 		return none, fmt.Errorf("enrolment: drawing a secret: %w", err)
@@ -169,26 +228,34 @@ func (e *Enroller) endorsementKey(in wire.EnrolStart) (EndorsementKey, wire.Prov
 	return ek, wire.ProvenanceTPM, err
 }
 
-// replaces decides whose identity the new device may take: nobody's, or that
-// of the device that this very TPM enrolled under this very name before.
-func (e *Enroller) replaces(ctx context.Context, c code, ek [sha256.Size]byte) (string, error) {
+// replaces decides whose identity the new device may take: nobody's, that of
+// the device that this very TPM enrolled under this very name before, or that of
+// the device that the code is to replace.
+func (e *Enroller) replaces(ctx context.Context, w warrant, ek [sha256.Size]byte) (wire.Device, error) {
+	var none wire.Device
 	mine, err := living(e.Devices.DeviceByEK(ctx, ek))
 	if err != nil {
-		return "", err
+		return none, err
 	}
-	named, err := living(e.Devices.DeviceByName(ctx, c.Agency, c.DeviceName))
+	named, err := living(e.Devices.DeviceByName(ctx, w.agency, w.name))
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	switch {
-	case named.ID != mine.ID && named.ID != "":
-		// A different EK for an existing name would take the device over
-		// (keylime #1820).
-		return "", refuse(nil, reason.EnrolNameTaken)
-	case named.ID != mine.ID:
-		return "", refuse(nil, reason.EnrolEKTaken)
+	case named.ID == mine.ID:
+		return mine, nil
+	case mine.ID != "" && mine.Agency == w.agency:
+		return none, refuse(nil, reason.EnrolEKOtherName, "device", mine.Name)
+	case mine.ID != "":
+		return none, refuse(nil, reason.EnrolEKTaken)
+	case w.replaces == named.ID:
+		return named, nil
+	case w.replaces != "":
+		return none, refuse(nil, reason.EnrolReplacedGone, "device", w.name)
 	}
-	return mine.ID, nil
+	// A different EK for an existing name would take the device over (keylime
+	// #1820).
+	return none, refuse(nil, reason.EnrolNameTaken)
 }
 
 // living turns a device that is retired or unknown into the zero Device.

@@ -101,7 +101,7 @@ func newPDP(t *testing.T, makers *swtpm.CA, confirm *ceremony) *pdp {
 	_, err = p.directory.CreateAgency(t.Context(), wire.Agency{ID: "moda", NameZH: "機關", NameEN: "Agency"})
 	must(err)
 	p.enrolment, err = enrolment.New(enrolment.Config{
-		Store: s, Devices: p.directory, Endorser: endorser{e}, Sealer: box, Recorder: audit{},
+		Store: s, Devices: p.directory, Fleet: p.directory, Endorser: endorser{e}, Sealer: box, Recorder: audit{},
 		Clock: time.Now, Random: rand.Reader, Logger: logger, Authority: ca.Fingerprint(), WebOrigin: "https://pdp.example",
 	})
 	must(err)
