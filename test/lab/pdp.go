@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -139,7 +138,7 @@ func (l *listener) Handle(_ context.Context, r slog.Record) error {
 
 // WithAttrs drops the parts' own records, none of which names a port.
 func (l *listener) WithAttrs([]slog.Attr) slog.Handler {
-	return slog.NewTextHandler(io.Discard, nil)
+	return slog.DiscardHandler
 }
 
 func (l *listener) WithGroup(string) slog.Handler { return l }
