@@ -75,7 +75,8 @@ const (
 type Boot struct {
 	// LogDigest is SHA-256 over the log's bytes.
 	LogDigest []byte `json:"log_digest"`
-	// PCRDigest is SHA-256 over the quoted PCRs that the log replayed to.
+	// PCRDigest is SHA-256 over the quoted PCRs that the log replayed to: all
+	// but RunTimePCR.
 	PCRDigest    []byte          `json:"pcr_digest"`
 	SecureBoot   SecureBootState `json:"secure_boot,omitempty"`
 	Measurements []Measurement   `json:"measurements"`

@@ -163,6 +163,9 @@ func authorityKind(v variable) wire.MeasurementKind {
 
 func (r *reader) policyAction(i int, e *Event) {
 	r.action(i, e)
+	if !r.covers(e) {
+		return
+	}
 	switch string(e.Data) {
 	case debugMode:
 		r.tell(reported(wire.FindingFailing, reason.EventLogDebugger, 7, i, debugMode))
@@ -171,7 +174,8 @@ func (r *reader) policyAction(i int, e *Event) {
 	}
 }
 
-// finish tells what only the whole log shows.
+// finish tells what only the whole log shows, where nothing was refused before
+// that would explain it.
 func (r *reader) finish() {
 	r.unseparated()
 	if r.policy.state != wire.SecureBootOn {

@@ -49,13 +49,17 @@ func read(l *Log, b bank, pcrs []wire.PCRValue) (wire.Boot, []Problem) {
 	for i := range events {
 		r.event(i, &events[i])
 	}
-	r.finish()
-	if slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Fatal }) {
+	if !r.fatal() {
+		r.finish()
+	}
+	if r.fatal() {
 		return wire.Boot{}, r.problems
 	}
 	var all []byte
 	for _, p := range pcrs {
-		all = append(all, p.Digest...)
+		if p.Index != wire.RunTimePCR {
+			all = append(all, p.Digest...)
+		}
 	}
 	digest := sha256.Sum256(all)
 	return wire.Boot{PCRDigest: digest[:], SecureBoot: r.state(), Measurements: r.measurements}, r.problems
@@ -77,7 +81,7 @@ func newReader(b bank) *reader { return &reader{bank: b, names: names{}, policy:
 // event reads one event. Which kind it is follows from its PCR, its side of
 // the separator and its data where the digest covers them.
 func (r *reader) event(i int, e *Event) {
-	if e.Type == NoAction || !slices.Contains(wire.QuotedPCRs[:], int(e.PCR)) {
+	if e.Type == NoAction || e.PCR == wire.RunTimePCR || !slices.Contains(wire.QuotedPCRs[:], int(e.PCR)) {
 		return
 	}
 	if int(e.PCR) < separators && r.separator(i, e) {
@@ -112,6 +116,10 @@ func (r *reader) digest(e *Event) []byte { return e.Digest(r.bank.algorithm) }
 
 // covers reports whether the event's digest is that of all its data.
 func (r *reader) covers(e *Event) bool { return r.bank.is(r.digest(e), e.Data) }
+
+func (r *reader) fatal() bool {
+	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Fatal })
+}
 
 // tell keeps a problem; what is beyond the bound adds nothing, as a fatal
 // problem is never dropped for one that is not.

@@ -19,7 +19,9 @@ func TestGenuineBoot(t *testing.T) {
 	}
 	var values []byte
 	for _, p := range pcrs {
-		values = append(values, p.Digest...)
+		if p.Index != wire.RunTimePCR {
+			values = append(values, p.Digest...)
+		}
 	}
 	log, over := sha256.Sum256(raw), sha256.Sum256(values)
 	if !bytes.Equal(boot.LogDigest, log[:]) || !bytes.Equal(boot.PCRDigest, over[:]) || boot.SecureBoot != wire.SecureBootOn {
