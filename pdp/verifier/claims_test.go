@@ -145,12 +145,12 @@ func TestParseRequired(t *testing.T) {
 	if got, err := verifier.ParseRequired([]string{"firewall", "usb-storage"}); err != nil || !slices.Equal(got, []wire.ClaimID{wire.ClaimFirewall, wire.ClaimUSBStorage}) {
 		t.Errorf("%v, %v", got, err)
 	}
-	for _, names := range [][]string{nil, {}, {"fire-wall"}, {""}, {"gcb"}, {"firewall", "firewall"}} {
+	for _, names := range [][]string{nil, {}, {"fire-wall"}, {""}, {"nothing"}, {"firewall", "firewall"}} {
 		if got, err := verifier.ParseRequired(names); err == nil {
 			t.Errorf("%q: %v", names, got)
 		}
 	}
-	for _, id := range verifier.DefaultRequired() {
+	for _, id := range append(verifier.DefaultRequired(), wire.ClaimBaseline, wire.ClaimVulnerabilities) {
 		if _, err := verifier.ParseRequired([]string{string(id)}); err != nil {
 			t.Error(err)
 		}
