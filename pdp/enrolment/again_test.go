@@ -115,9 +115,9 @@ func TestADeviceInQuarantineComesBackIntoIt(t *testing.T) {
 // administrator can vouch for the TPM instead.
 func TestACertificateOutOfDate(t *testing.T) {
 	f := open(t)
+	refusedWith(t, f.startError(t, stranger, f.code(t, "moda", "LT-9")), reason.EnrolEKRefused)
 	f.now = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) // before the maker's CA
 	refusedWith(t, f.startError(t, laptop, f.code(t, "moda", "LT-2231")), reason.EnrolEKEnded)
-	refusedWith(t, f.startError(t, stranger, f.code(t, "moda", "LT-9")), reason.EnrolEKRefused)
 	c, err := f.Start(t.Context(), laptop.unendorsed(t, f.code(t, "moda", "LT-2231")), laptop.spki, "192.0.2.7")
 	if err != nil {
 		t.Fatal(err)
