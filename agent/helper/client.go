@@ -41,6 +41,25 @@ func (c *Client) Firewall(ctx context.Context) (wire.FirewallRuleset, error) {
 	return *a.Firewall, nil
 }
 
+// RootFacts asks for what configuration baselines need of root.
+func (c *Client) RootFacts(ctx context.Context) (wire.RootFacts, error) {
+	ctx, cancel := context.WithTimeout(ctx, questionTime)
+	defer cancel()
+	lines, hangUp, err := c.ask(ctx, askBaseline)
+	if err != nil {
+		return wire.RootFacts{}, err
+	}
+	defer hangUp()
+	a, err := next(lines)
+	if err != nil {
+		return wire.RootFacts{}, err
+	}
+	if a.Root == nil {
+		return wire.RootFacts{}, fmt.Errorf("%w: an answer without facts", ErrRefused)
+	}
+	return *a.Root, nil
+}
+
 // Watch calls changed once when the watch stands, so that nothing that changed
 // before it is missed, and then whenever the packet filter changes. It returns
 // when ctx ends or the helper is gone; it never returns nil.

@@ -4,10 +4,13 @@
 //
 //	firewall   the packet filter's rules that meet inbound packets
 //	watch      a line whenever those rules change
+//	baseline   what configuration baselines need of root: sshd's effective
+//	           settings, sudo's defaults, accounts without a password, modes of
+//	           home directories, AppArmor's profiles, GRUB's password
 //
 // One connection to a private Unix socket carries one question, as one bounded
 // line of strict JSON, and the answer. Only root and the agent's own user are
 // answered: the socket belongs to that user with mode 0600, and the kernel's
 // word on the peer (SO_PEERCRED) is asked as well. There is no question that
-// changes anything, takes a path, or runs a command.
+// changes anything, takes a path, or names a command.
 package helper

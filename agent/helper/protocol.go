@@ -15,6 +15,7 @@ const version = 1
 const (
 	askFirewall = "firewall"
 	askWatch    = "watch"
+	askBaseline = "baseline"
 )
 
 // Events on a watch.
@@ -39,9 +40,10 @@ type question struct {
 	Ask string `json:"ask"`
 }
 
-// answer is a line back: a ruleset, an event, or a problem.
+// answer is a line back: a ruleset, root's facts, an event, or a problem.
 type answer struct {
 	Firewall *wire.FirewallRuleset `json:"firewall,omitempty"`
+	Root     *wire.RootFacts       `json:"root,omitempty"`
 	Event    string                `json:"event,omitempty"`
 	Problem  string                `json:"problem,omitempty"`
 }

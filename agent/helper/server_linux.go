@@ -47,8 +47,10 @@ type firewallReader interface {
 type server struct {
 	config Config
 	reader firewallReader
+	root   rootReader
 	logger *slog.Logger
-	// reading keeps one ruleset in memory at a time.
+	// reading keeps one ruleset in memory at a time, and sshd from being started
+	// many times at once.
 	reading sync.Mutex
 	slots   chan struct{}
 	hub     hub
@@ -57,6 +59,7 @@ type server struct {
 func newServer(c Config, r firewallReader) *server {
 	return &server{
 		config: c, reader: r, logger: c.Logger,
+		root:  rootReader{files: os.DirFS("/"), sshd: runSSHD},
 		slots: make(chan struct{}, maxConnections),
 		hub:   hub{settled: make(chan struct{})},
 	}
@@ -120,6 +123,8 @@ func (s *server) handle(ctx context.Context, conn net.Conn) {
 	switch q.Ask {
 	case askFirewall:
 		s.say(conn, s.firewall())
+	case askBaseline:
+		s.say(conn, s.rootFacts(ctx))
 	case askWatch:
 		s.stream(ctx, conn)
 	default:
@@ -136,6 +141,13 @@ func (s *server) firewall() answer {
 		return answer{Problem: err.Error()}
 	}
 	return answer{Firewall: &rules}
+}
+
+func (s *server) rootFacts(ctx context.Context) answer {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	facts := s.root.facts(ctx)
+	return answer{Root: &facts}
 }
 
 // say writes one line; false when the peer is gone.
