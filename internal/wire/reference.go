@@ -61,11 +61,13 @@ type Exception struct {
 	// Device is the id of the one device it is for; empty for all the agency's.
 	Device string `json:"device,omitempty"`
 	// Claim names a claim; Baseline and Rule a rule of a baseline. One of the two.
-	Claim    ClaimID   `json:"claim,omitempty"`
-	Baseline string    `json:"baseline,omitempty"`
-	Rule     string    `json:"rule,omitempty"`
-	Reason   string    `json:"reason"`
-	Approver string    `json:"approver"`
-	Since    time.Time `json:"since"`
-	Until    time.Time `json:"until"`
+	Claim    ClaimID `json:"claim,omitempty"`
+	Baseline string  `json:"baseline,omitempty"`
+	Rule     string  `json:"rule,omitempty"`
+	// Unmeasured extends it to a rule or claim that cannot be measured.
+	Unmeasured bool      `json:"unmeasured,omitempty"`
+	Reason     string    `json:"reason"`
+	Approver   string    `json:"approver"`
+	Since      time.Time `json:"since"`
+	Until      time.Time `json:"until"`
 }

@@ -12,6 +12,8 @@ import (
 type Rules struct {
 	// Policy is the appraisal policy.
 	Policy Policy
+	// Exceptions are what agencies permit to fail, those of others included.
+	Exceptions []wire.Exception
 	// Version changes whenever anything of the Rules does, also by time: while
 	// it stays, the same Evidence is judged the same and need not be read again.
 	Version string
@@ -66,7 +68,7 @@ func Appraise(in Input) wire.Appraised {
 	}
 	out.Clock = proven.clock
 	out.Vector = wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: proven.hardware}
-	out = judge(in.Rules, out, parts{document: raw, fallen: fallen})
+	out = judge(in.Rules, out, parts{document: raw, fallen: fallen, device: in.Device, at: in.Now})
 	if out.Vector.InstanceIdentity == wire.Contraindicated {
 		return out
 	}
@@ -83,12 +85,15 @@ func Appraise(in Input) wire.Appraised {
 type parts struct {
 	document []byte
 	fallen   []wire.Finding
+	// device is who said it, at when it is judged.
+	device wire.Device
+	at     time.Time
 }
 
 // judge holds what a device said against the rules. The vector's tiers of
 // identity and hardware are set already.
 func judge(rules Rules, out wire.Appraised, p parts) wire.Appraised {
-	claims, findings, forged := appraiseDocument(p.document, rules)
+	claims, findings, forged := appraiseDocument(p, rules)
 	if forged {
 		return refuse(out, findings...)
 	}
@@ -112,8 +117,8 @@ func judge(rules Rules, out wire.Appraised, p parts) wire.Appraised {
 
 // appraiseDocument judges everything that a claims document says: what else it
 // carries is judged after the claims, a line each, and adds its own.
-func appraiseDocument(raw []byte, rules Rules) (claims []wire.Claim, findings []wire.Finding, forged bool) {
-	document, ok := readClaims(raw)
+func appraiseDocument(p parts, rules Rules) (claims []wire.Claim, findings []wire.Finding, forged bool) {
+	document, ok := readClaims(p.document)
 	if !ok {
 		return nil, []wire.Finding{*unsupported(reason.ClaimsUnreadable)}, false
 	}
@@ -121,7 +126,21 @@ func appraiseDocument(raw []byte, rules Rules) (claims []wire.Claim, findings []
 	if forged {
 		return nil, findings, true
 	}
+	excused := pardonsOf(rules.Exceptions, p.device, p.at)
+	configured, faults := appraiseBaselines(document.Baselines, releaseOf(claims), p.device, rules.Policy, excused, p.at)
+	claims, findings = append(claims, configured...), append(findings, faults...)
+	excuse(claims, findings, excused)
 	return claims, findings, false
+}
+
+// releaseOf is what the device says that its operating system is.
+func releaseOf(claims []wire.Claim) map[string]string {
+	for _, c := range claims {
+		if c.ID == wire.ClaimOSRelease && c.State != wire.ClaimError {
+			return c.Value
+		}
+	}
+	return nil
 }
 
 // refuse ends an appraisal: nothing that the Evidence says is passed on.

@@ -40,6 +40,8 @@ type Policy struct {
 	// Required lists the claims that every device must make and pass; all that
 	// are known if empty.
 	Required []wire.ClaimID
+	// Baselines are the configuration baselines that devices are held against.
+	Baselines []BaselinePolicy
 	// Vulnerabilities says how long a known exploited one may stay.
 	Vulnerabilities VulnerabilityPolicy
 }
