@@ -110,6 +110,7 @@ type Config struct {
 	Sessions    Sessions
 	Decisions   Decisions
 	Policies    Policies
+	References  References
 	Inventories Inventories
 	Status      func(ctx context.Context) client.Status
 	Recorder    Recorder
@@ -131,7 +132,7 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "links": c.Links == nil, "standings": c.Standings == nil,
-		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "status": c.Status == nil,
+		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "references": c.References == nil, "status": c.Status == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {
 		if missing {

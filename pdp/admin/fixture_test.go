@@ -20,6 +20,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 )
@@ -147,6 +148,7 @@ type fixture struct {
 	audit  *log
 	others *others
 	dir    *directory.Directory
+	keeper *reference.Keeper
 	now    time.Time
 }
 
@@ -160,8 +162,9 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	f := &fixture{audit: &log{room: 1000}, others: &others{}, now: time.Now(), socket: socketPath(t)}
 	clock := func() time.Time { return f.now }
 	f.dir = directory.New(s, clock, rand.Reader)
+	f.keeper = newKeeper(t, s, f.dir, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, Inventories: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -11,6 +11,7 @@ import (
 const (
 	maxBody   = 16 << 10
 	maxPolicy = 4 << 20
+	maxBundle = 16 << 20
 )
 
 func (a *Admin) newMux() *http.ServeMux {
@@ -49,6 +50,9 @@ func (a *Admin) newMux() *http.ServeMux {
 		"POST /v1/policy/validate":               a.checkPolicy,
 		"GET /v1/status":                         a.showStatus,
 	} {
+		mux.HandleFunc(pattern, serve)
+	}
+	for pattern, serve := range a.referenceRoutes() {
 		mux.HandleFunc(pattern, serve)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
