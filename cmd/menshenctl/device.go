@@ -14,7 +14,7 @@ import (
 
 func (a *app) device() *cobra.Command {
 	return noun("device", "Devices and their enrolment codes",
-		a.deviceCode(), a.deviceList(), a.deviceShow(),
+		a.deviceCode(), a.deviceList(), a.deviceShow(), a.deviceBoot(),
 		a.deviceChange("approve", "Accept a pending device, after comparing its TPM with the inventory", (*client.Client).ApproveDevice),
 		a.deviceChange("retire", "End a device's life for ever", (*client.Client).RetireDevice),
 		a.deviceQuarantine(), a.deviceRelease(), a.deviceAssign(), a.deviceGroup(), a.deviceTransfer())

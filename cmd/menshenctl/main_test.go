@@ -22,6 +22,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 )
@@ -112,6 +113,7 @@ type console struct {
 	socket string
 	others *others
 	lang   string
+	keeper *reference.Keeper
 }
 
 func newConsole(t *testing.T) *console {
@@ -124,9 +126,10 @@ func newConsole(t *testing.T) *console {
 	t.Cleanup(func() { _ = s.Close() })
 	c := &console{t: t, socket: filepath.Join(dir, "admin.sock"), others: &others{}, lang: "en"}
 	d := directory.New(s, time.Now, rand.Reader)
+	c.keeper = newKeeper(t, s, d)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, References: c.keeper, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -392,7 +395,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "audit", "decision", "device", "key", "person", "policy", "portal", "session", "software", "status"}
+	want := []string{"agency", "audit", "decision", "device", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}
