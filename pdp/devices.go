@@ -85,9 +85,15 @@ func endorsementCAs(folder string) (roots, intermediates *x509.CertPool, err err
 	return roots, intermediates, nil
 }
 
-// newVerify binds the Verifier to the configured appraisal policy.
-func newVerify(c AttestationConfig) (func(appraisal.Input) wire.Appraised, error) {
-	var policy verifier.Policy
+// judge binds the Verifier to everything that devices are held against.
+type judge struct {
+	policy     verifier.Policy
+	version    string // of the policy
+	references func(agency string) *wire.ReferenceSet
+}
+
+func newJudge(c AttestationConfig, references func(agency string) *wire.ReferenceSet) (*judge, error) {
+	policy := verifier.Policy{Required: verifier.DefaultRequired(), Boot: bootPolicy(c)}
 	for _, text := range c.SupportedOS {
 		release, err := verifier.ParseOS(text)
 		if err != nil {
@@ -95,19 +101,35 @@ func newVerify(c AttestationConfig) (func(appraisal.Input) wire.Appraised, error
 		}
 		policy.SupportedOS = append(policy.SupportedOS, release)
 	}
-	policy.Required = verifier.DefaultRequired()
 	if c.RequiredClaims != nil {
 		var err error
 		if policy.Required, err = verifier.ParseRequired(c.RequiredClaims); err != nil {
 			return nil, fmt.Errorf("attestation.required_claims: %w", err)
 		}
 	}
-	rules := verifier.Rules{Policy: policy, Version: fmt.Sprint(policy)}
-	return func(in appraisal.Input) wire.Appraised {
-		return verifier.Appraise(verifier.Input{
-			Rules: rules, Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
-			Last: in.Last, Rests: in.Rests, Recall: in.Recall,
-			IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
-		})
-	}, nil
+	return &judge{policy, fmt.Sprint(policy), references}, nil
+}
+
+// rules are what one device is held against now. Everything in them is in their
+// version.
+func (j *judge) rules(dev wire.Device, _ time.Time) verifier.Rules {
+	rules := verifier.Rules{Policy: j.policy, Version: j.version, References: j.references(dev.Agency)}
+	if rules.References != nil {
+		rules.Version += rules.References.Version
+	}
+	return rules
+}
+
+// verify implements appraisal.Config.Verify.
+func (j *judge) verify(in appraisal.Input) wire.Appraised {
+	return verifier.Appraise(verifier.Input{
+		Rules: j.rules(in.Device, in.Now), Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
+		Last: in.Last, Rests: in.Rests, Recall: in.Recall, RecallBoot: in.RecallBoot,
+		IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
+	})
+}
+
+// review implements appraisal.Config.Review.
+func (j *judge) review(in appraisal.Reviewed) wire.Appraised {
+	return verifier.Review(j.rules(in.Device, in.Now), in.Device, in.Now, in.Last, in.Kept, in.RecallBoot)
 }

@@ -99,12 +99,12 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	if p.references, err = newReferences(ctx, p.config.Attestation, p.state, p.names, p.logger.With("part", "reference")); err != nil {
 		return err
 	}
-	verify, err := newVerify(p.config.Attestation)
+	judge, err := newJudge(p.config.Attestation, p.references.Set)
 	if err != nil {
 		return err
 	}
 	if p.appraisal, err = appraisal.New(ctx, appraisal.Config{
-		Store: p.state.store, Sealer: box, Verify: verify, Recorder: p.state.log,
+		Store: p.state.store, Sealer: box, Verify: judge.verify, Review: judge.review, Boots: p.references, Recorder: p.state.log,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "appraisal"),
 		Interval: p.config.Attestation.Interval.Duration, SilentAfter: p.config.Attestation.SilentAfter.Duration,
 		ReturnGrace: p.config.Attestation.SilentAfter.Duration, Score: p.score,
@@ -215,6 +215,7 @@ func (p *PDP) wireChanges() {
 		p.sessions.DeviceChanged(id)
 		p.hostChanged(id)
 	})
+	p.references.Subscribe(p.appraisal.Reconsider)
 	p.situation.Subscribe(p.sessions.TrustChanged)
 	p.names.Subscribe(func(c directory.Change) {
 		switch c.Kind {

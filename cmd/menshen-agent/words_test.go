@@ -83,8 +83,8 @@ func TestRender(t *testing.T) {
 		want   []string
 		not    string
 	}{
-		{"healthy", local.Status{Health: local.HealthGood, DeviceName: "LT-2231", Trust: &trust, Result: result(finding(wire.FindingUnsupported, reason.BootNotAppraised))},
-			[]string{"Device LT-2231 · trust 62/100 · all checks pass · measured 3 min ago\n"}, reason.BootNotAppraised},
+		{"healthy", local.Status{Health: local.HealthGood, DeviceName: "LT-2231", Trust: &trust, Result: result(finding(wire.FindingUnsupported, reason.EventLogUnknown))},
+			[]string{"Device LT-2231 · trust 62/100 · all checks pass · measured 3 min ago\n"}, reason.EventLogUnknown},
 		{"one fault", local.Status{Health: local.HealthFailing, DeviceName: "LT-2231", Result: result(finding(wire.FindingFailing, reason.DiskNotEncrypted))},
 			[]string{"Device LT-2231 · 1 check failing: ", " (" + reason.DiskNotEncrypted + ") · measured 3 min ago · fix: ", "    → "}, "trust"},
 		{"two faults", local.Status{Health: local.HealthFailing, Result: result(finding(wire.FindingFailing, reason.DiskNotEncrypted), finding(wire.FindingFailing, reason.FirewallOff))},

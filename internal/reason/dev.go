@@ -21,7 +21,6 @@ const (
 	ClaimsUnreadable = "ZT-DEV-026"
 	ClaimUnknown     = "ZT-DEV-027"
 
-	BootNotAppraised      = "ZT-DEV-030"
 	EvidenceStale         = "ZT-DEV-031"
 	EvidenceUnpinned      = "ZT-DEV-032"
 	ProvenanceUnsupported = "ZT-DEV-033"

@@ -32,9 +32,18 @@ type Kept struct {
 	// ResetCount is the boot's: what was kept in another boot stands for nothing
 	// in this one.
 	ResetCount uint32 `json:"reset_count"`
+	// Hardware is the best tier that the keys' provenance permits, Fallen what
+	// the counters showed.
+	Hardware Trustworthiness `json:"hardware"`
+	Fallen   []Finding       `json:"fallen,omitempty"`
 	// LogDigest is SHA-256 over the event log that the boot was judged by, empty
-	// if there was none.
+	// if there was none; PCRDigest is BootDigest of the PCRs beside it.
 	LogDigest []byte `json:"log_digest,omitempty"`
+	PCRDigest []byte `json:"pcr_digest,omitempty"`
+	// LogFindings are what the log itself showed; Unread says that it could not
+	// be read, so that there is no Boot of it.
+	LogFindings []Finding `json:"log_findings,omitempty"`
+	Unread      bool      `json:"unread,omitempty"`
 	// IMA is how far the run-time measurement list was read, nil if there is none.
 	IMA *IMAState `json:"ima,omitempty"`
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "crypto/sha256"
+
 // The values between the event log's parser, the boot appraisal and the
 // reference values.
 
@@ -75,11 +77,22 @@ const (
 type Boot struct {
 	// LogDigest is SHA-256 over the log's bytes.
 	LogDigest []byte `json:"log_digest"`
-	// PCRDigest is SHA-256 over the quoted PCRs that the log replayed to: all
-	// but RunTimePCR.
+	// PCRDigest is BootDigest over the quoted PCRs that the log replayed to.
 	PCRDigest    []byte          `json:"pcr_digest"`
 	SecureBoot   SecureBootState `json:"secure_boot,omitempty"`
 	Measurements []Measurement   `json:"measurements"`
+}
+
+// BootDigest is SHA-256 over the values of quoted PCRs, ascending, but for
+// RunTimePCR: it changes while the machine runs, and no firmware extends it.
+func BootDigest(pcrs []PCRValue) []byte {
+	h := sha256.New()
+	for _, p := range pcrs {
+		if p.Index != RunTimePCR {
+			h.Write(p.Digest)
+		}
+	}
+	return h.Sum(nil)
 }
 
 // BootAppraisal is how a boot stands to an agency's reference values.

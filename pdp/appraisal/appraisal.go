@@ -51,11 +51,30 @@ type Input struct {
 	// what it rests on: zero where it cannot stand for another Evidence.
 	Last  *wire.AttestationResult
 	Rests [sha256.Size]byte
-	// Recall gives what is kept of the last accepted Evidence, nil if nothing is.
-	Recall   func() *wire.Kept
-	IssuedAt time.Time
-	Now      time.Time
-	ValidFor time.Duration
+	// Recall gives what is kept of the last accepted Evidence, RecallBoot the last
+	// boot that a log told of, nil if nothing is.
+	Recall     func() *wire.Kept
+	RecallBoot func() *wire.Boot
+	IssuedAt   time.Time
+	Now        time.Time
+	ValidFor   time.Duration
+}
+
+// Reviewed is a judgement that is made anew from what is kept, because what it
+// rests on changed.
+type Reviewed struct {
+	Device     wire.Device // its ID and Agency
+	Last       wire.AttestationResult
+	Kept       wire.Kept
+	RecallBoot func() *wire.Boot
+	Now        time.Time
+}
+
+// Boots keeps the last boot of each device. A device without one gives an error
+// that wraps store.ErrNotFound.
+type Boots interface {
+	Boot(ctx context.Context, deviceID string) (wire.Boot, error)
+	Saw(ctx context.Context, device wire.Device, boot wire.Boot) error
 }
 
 // Sealer makes nonces' tickets.
@@ -74,6 +93,8 @@ type Config struct {
 	Store    store.Store
 	Sealer   Sealer
 	Verify   func(Input) wire.Appraised
+	Review   func(Reviewed) wire.Appraised
+	Boots    Boots
 	Recorder Recorder
 	Clock    func() time.Time
 	Random   io.Reader
@@ -92,7 +113,7 @@ type Config struct {
 
 func (c *Config) complete() error {
 	for name, missing := range map[string]bool{
-		"store": c.Store == nil, "sealer": c.Sealer == nil, "verifier": c.Verify == nil, "recorder": c.Recorder == nil,
+		"store": c.Store == nil, "sealer": c.Sealer == nil, "verifier": c.Verify == nil, "review": c.Review == nil, "boots": c.Boots == nil, "recorder": c.Recorder == nil,
 		"clock": c.Clock == nil, "random": c.Random == nil, "logger": c.Logger == nil,
 	} {
 		if missing {
@@ -117,10 +138,13 @@ type Appraiser struct {
 	Config
 	refusals *pace.Pace // that are recorded
 
-	mu          sync.Mutex
-	devices     map[string]*device
-	queue       queue
-	kick        chan struct{}
+	mu      sync.Mutex
+	devices map[string]*device
+	queue   queue
+	kick    chan struct{}
+	// doubted are the agencies to review; doubt is filled when there is one.
+	doubted     map[string]struct{}
+	doubt       chan struct{}
 	subscribers []func(deviceID string)
 }
 
@@ -130,7 +154,7 @@ func New(ctx context.Context, c Config) (*Appraiser, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	a := &Appraiser{Config: c, devices: map[string]*device{}, kick: make(chan struct{}, 1), refusals: pace.New(10, time.Minute)}
+	a := &Appraiser{Config: c, devices: map[string]*device{}, kick: make(chan struct{}, 1), doubted: map[string]struct{}{}, doubt: make(chan struct{}, 1), refusals: pace.New(10, time.Minute)}
 	if err := a.load(ctx); err != nil {
 		return nil, err
 	}

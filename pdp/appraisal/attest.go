@@ -39,6 +39,9 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 	// Evidence that was overtaken by newer Evidence, or that asks the PDP to
 	// remember what it does not, changes nothing: only its nonce is burned.
 	counts := next.Refused || !out.Incomplete && !t.IssuedAt.Before(last.Result.IssuedAt)
+	if counts && out.Boot != nil {
+		a.saw(ctx, dev, *out.Boot)
+	}
 	if err := a.keep(ctx, dev, t, next, out.Kept, counts); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			err = refuse(reason.NonceSpent)
@@ -57,7 +60,8 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wire.Evidence, last judged) (judged, wire.Appraised) {
 	in := Input{
 		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: last.Clock, Recall: func() *wire.Kept { return a.recall(ctx, dev) },
-		IssuedAt: t.IssuedAt, Now: a.Clock(), ValidFor: a.validFor(),
+		RecallBoot: func() *wire.Boot { return a.recallBoot(ctx, dev.ID) },
+		IssuedAt:   t.IssuedAt, Now: a.Clock(), ValidFor: a.validFor(),
 	}
 	if t.IssuedAt.Before(last.Result.IssuedAt) {
 		in.Previous = nil // an earlier quote has an earlier clock
@@ -155,6 +159,7 @@ func (a *Appraiser) nextIn() (int, error) {
 type judgement struct {
 	Refused  bool             `json:"refused"`
 	Reason   string           `json:"reason,omitempty"` // of Evidence that was not judged
+	Review   bool             `json:"review,omitempty"` // judged anew without Evidence
 	Vector   wire.TrustVector `json:"vector"`
 	Findings []wire.Finding   `json:"findings,omitempty"`
 	IssuedAt time.Time        `json:"issued_at"`

@@ -23,7 +23,7 @@ func benchmarked(b *testing.B) *Appraiser {
 	b.Cleanup(func() { _ = s.Close() })
 	a, err := New(b.Context(), Config{
 		Store: s, Sealer: seal.New([32]byte{7}), Recorder: &log{}, Clock: time.Now, Random: rand.Reader,
-		Logger: slog.New(slog.DiscardHandler), Verify: typical,
+		Logger: slog.New(slog.DiscardHandler), Verify: typical, Boots: &boots{}, Review: func(Reviewed) wire.Appraised { panic("nothing changed") },
 	})
 	if err != nil {
 		b.Fatal(err)

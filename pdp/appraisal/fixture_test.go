@@ -52,12 +52,40 @@ func (f *failing) Txn(ctx context.Context, c []store.Compare, ops []store.Op) (i
 	return f.Store.Txn(ctx, c, ops)
 }
 
+// boots keeps boots in memory.
+type boots struct {
+	kept   map[string]wire.Boot
+	broken bool
+}
+
+func (b *boots) Boot(_ context.Context, id string) (wire.Boot, error) {
+	boot, ok := b.kept[id]
+	if !ok || b.broken {
+		return boot, store.ErrNotFound
+	}
+	return boot, nil
+}
+
+func (b *boots) Saw(_ context.Context, dev wire.Device, boot wire.Boot) error {
+	if b.broken {
+		return store.ErrUnavailable
+	}
+	if b.kept == nil {
+		b.kept = map[string]wire.Boot{}
+	}
+	b.kept[dev.ID] = boot
+	return nil
+}
+
 type fixture struct {
 	*Appraiser
 	store *failing
 	audit *log
 	path  string
 	next  func(Input) wire.Appraised
+	again func(Reviewed) wire.Appraised
+	seen  Input
+	boots *boots
 
 	mu   sync.Mutex
 	told []string
@@ -88,7 +116,7 @@ func forged(Input) wire.Appraised {
 // open must be called inside a synctest bubble, close before its end.
 func open(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{audit: &log{}, path: filepath.Join(t.TempDir(), "store"), next: healthy}
+	f := &fixture{audit: &log{}, path: filepath.Join(t.TempDir(), "store"), next: healthy, boots: &boots{}}
 	f.reopen(t)
 	return f
 }
@@ -106,7 +134,9 @@ func (f *fixture) reopen(t *testing.T) {
 	f.store = &failing{Store: s}
 	f.Appraiser, err = New(t.Context(), Config{
 		Store: f.store, Sealer: seal.New([32]byte{7}), Recorder: f.audit, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
-		Verify: func(in Input) wire.Appraised { return f.next(in) },
+		Verify: func(in Input) wire.Appraised { f.seen = in; return f.next(in) },
+		Review: func(in Reviewed) wire.Appraised { return f.again(in) },
+		Boots:  f.boots,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -123,3 +123,22 @@ func (a *Appraiser) recall(ctx context.Context, dev wire.Device) *wire.Kept {
 	}
 	return &r.Kept
 }
+
+// saw has a boot kept before the judgement that rests on it is. One that could
+// not be kept is asked for again.
+func (a *Appraiser) saw(ctx context.Context, dev wire.Device, boot wire.Boot) {
+	if err := a.Boots.Saw(ctx, dev, boot); err != nil {
+		a.Logger.Warn("a boot was not kept", "device", dev.ID, "error", err)
+	}
+}
+
+func (a *Appraiser) recallBoot(ctx context.Context, deviceID string) *wire.Boot {
+	boot, err := a.Boots.Boot(ctx, deviceID)
+	if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			a.Logger.Warn("the boot that was kept of a device cannot be read", "device", deviceID, "error", err)
+		}
+		return nil
+	}
+	return &boot
+}

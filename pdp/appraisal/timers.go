@@ -3,6 +3,7 @@ package appraisal
 import (
 	"container/heap"
 	"context"
+	"sync"
 	"time"
 )
 
@@ -58,8 +59,12 @@ func (a *Appraiser) plan(d *device, due time.Time) {
 // longestNap bounds how late a change is told after the clock was set.
 const longestNap = time.Second
 
-// Run tells subscribers of changes by time until ctx ends.
+// Run tells subscribers of changes by time, and judges anew what Reconsider asks
+// for, until ctx ends.
 func (a *Appraiser) Run(ctx context.Context) {
+	var reviews sync.WaitGroup
+	defer reviews.Wait()
+	reviews.Go(func() { a.reconsidering(ctx) })
 	timer := time.NewTimer(longestNap)
 	defer timer.Stop()
 	for {

@@ -8,10 +8,13 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// Rules are everything that a device is held against and that is not its own.
+// Rules are everything that one device is held against and that it does not
+// send itself.
 type Rules struct {
 	// Policy is the appraisal policy.
 	Policy Policy
+	// References are the agency's reference values, nil if it has none.
+	References *wire.ReferenceSet
 	// Exceptions are what agencies permit to fail, those of others included.
 	Exceptions []wire.Exception
 	// Version changes whenever anything of the Rules does, also by time: while
@@ -33,9 +36,11 @@ type Input struct {
 	// what that gave as its own.
 	Last  *wire.AttestationResult
 	Rests [32]byte
-	// Recall gives what was kept of the last accepted Evidence, nil if nothing
-	// is. It is asked only where something changed, and may itself be nil.
-	Recall func() *wire.Kept
+	// Recall gives what was kept of the last accepted Evidence, and RecallBoot
+	// the last boot that a log told of, nil if nothing is. They are asked only
+	// where something changed, and may themselves be nil.
+	Recall     func() *wire.Kept
+	RecallBoot func() *wire.Boot
 	// IssuedAt is when the nonce was issued: the Evidence's age counts from it.
 	IssuedAt time.Time
 	Now      time.Time
@@ -59,66 +64,91 @@ func Appraise(in Input) wire.Appraised {
 	if in.Last != nil && len(fallen) == 0 && rests == in.Rests && rests != [32]byte{} {
 		return again(in, out, proven)
 	}
-	kept := in.recall()
-	raw, ok := documentOf(in.Evidence, proven, kept)
+	before := in.recall()
+	raw, ok := documentOf(in.Evidence, proven, before)
 	if !ok {
 		out.Incomplete, out.Wants = true, []wire.Want{wire.WantClaims}
 		out.Findings = []wire.Finding{{Type: wire.FindingMissing, Reason: reason.New(reason.ClaimsNotKept)}}
 		return out
 	}
+	kept := &wire.Kept{Document: raw, ResetCount: proven.clock.ResetCount, Hardware: proven.hardware, Fallen: fallen}
+	boot, read, wanted := readBoot(in, proven, before, kept)
 	out.Clock = proven.clock
-	out.Vector = wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: proven.hardware}
-	out = judge(in.Rules, out, parts{document: raw, fallen: fallen, device: in.Device, at: in.Now})
+	out = judge(in.Rules, parts{in.Device, kept, boot, in.Now}, out)
 	if out.Vector.InstanceIdentity == wire.Contraindicated {
 		return out
 	}
-	out.Fallen = len(fallen) > 0
-	out.Kept = &wire.Kept{Document: raw, ResetCount: proven.clock.ResetCount}
+	if read {
+		out.Boot = boot
+	}
+	if wanted {
+		out.Wants = append(out.Wants, wire.WantEventLog)
+	}
+	out.Kept, out.Fallen = kept, len(fallen) > 0
 	if !out.Fallen && len(out.Wants) == 0 {
 		out.Rests = rests
 	}
 	return out
 }
 
-// parts are the pieces of Evidence that are judged once it is proven, now or
-// when something changed that it is held against.
-type parts struct {
-	document []byte
-	fallen   []wire.Finding
-	// device is who said it, at when it is judged.
-	device wire.Device
-	at     time.Time
+// Review judges a device anew by what is kept of its last accepted Evidence,
+// because the rules changed. Last is the judgement as it stood; its times stay.
+func Review(rules Rules, device wire.Device, now time.Time, last wire.AttestationResult, kept wire.Kept, recallBoot func() *wire.Boot) wire.Appraised {
+	out := wire.Appraised{AttestationResult: wire.AttestationResult{
+		DeviceID: last.DeviceID, IssuedAt: last.IssuedAt, ValidUntil: last.ValidUntil, Clock: last.Clock,
+	}}
+	return judge(rules, parts{device, &kept, keptBoot(recallBoot, &kept), now}, out)
 }
 
-// judge holds what a device said against the rules. The vector's tiers of
-// identity and hardware are set already.
-func judge(rules Rules, out wire.Appraised, p parts) wire.Appraised {
+// parts are what is judged of Evidence once it is proven, now or when something
+// changed that it is held against.
+type parts struct {
+	device wire.Device
+	kept   *wire.Kept
+	boot   *wire.Boot // nil if nothing is known of it
+	at     time.Time  // when it is judged
+}
+
+// judge holds what a device proved and said against the rules.
+func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
+	k, boot := p.kept, p.boot
 	claims, findings, forged := appraiseDocument(p, rules)
 	if forged {
 		return refuse(out, findings...)
 	}
 	out.Claims = claims
-	out.Vector.Executables = wire.TrustNone // the event log is not appraised
-	out.Vector.Configuration = configuration(claims, findings)
-	for _, f := range p.fallen {
+	out.Vector = wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: k.Hardware}
+	for _, f := range k.Fallen {
 		if f.Reason.Code == reason.FirmwareFell {
 			out.Vector.Hardware = worse(out.Vector.Hardware, wire.Warning)
 		} else {
 			out.Vector.InstanceIdentity = wire.Warning
 		}
 	}
-	if out.Vector.Executables != wire.Affirming {
-		// Claims are the word of an operating system that nobody measured.
+	if boot == nil {
+		boot = &wire.Boot{} // appraised as one that shows nothing
+	}
+	booted := AppraiseBoot(*boot, rules.References, rules.Policy.Boot)
+	out.Vector.Executables = worst(booted.Executables, appraiseLog(k.LogFindings))
+	out.Vector.Hardware = worst(out.Vector.Hardware, booted.Hardware)
+	out.Vector.Configuration = configuration(claims, findings)
+	lie := contradicted(boot, claims)
+	switch {
+	case lie != nil:
+		findings = append([]wire.Finding{*lie}, findings...)
+		out.Vector.Configuration = wire.Contraindicated
+	case out.Vector.Executables != wire.Affirming:
+		// Claims are the word of an operating system that nobody vouches for.
 		out.Vector.Configuration = worse(out.Vector.Configuration, wire.Warning)
 	}
-	out.Findings = slices.Concat(p.fallen, findings, []wire.Finding{{Type: wire.FindingUnsupported, Reason: reason.New(reason.BootNotAppraised)}})
+	out.Findings = slices.Concat(k.Fallen, findings, k.LogFindings, booted.Findings)
 	return out
 }
 
 // appraiseDocument judges everything that a claims document says: what else it
 // carries is judged after the claims, a line each, and adds its own.
 func appraiseDocument(p parts, rules Rules) (claims []wire.Claim, findings []wire.Finding, forged bool) {
-	document, ok := readClaims(p.document)
+	document, ok := readClaims(p.kept.Document)
 	if !ok {
 		return nil, []wire.Finding{*unsupported(reason.ClaimsUnreadable)}, false
 	}

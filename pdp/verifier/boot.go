@@ -96,7 +96,7 @@ func placeOf(m wire.Measurement) BootPlace { return BootPlace{m.PCR, m.Kind} }
 func AppraiseBoot(boot wire.Boot, set *wire.ReferenceSet, policy BootPolicy) wire.BootAppraisal {
 	if set == nil || len(set.Values) == 0 || len(policy.Demanded) == 0 {
 		return wire.BootAppraisal{
-			Findings: []wire.Finding{{Type: wire.FindingMissing, Reason: reason.New(reason.BootUnreferenced)}},
+			Findings: []wire.Finding{{Type: wire.FindingMissing, Reason: reason.New(reason.BootUnreferenced), Note: true}},
 			Hardware: wire.Affirming, // nothing is said against it
 		}
 	}

@@ -83,7 +83,7 @@ func TestClaims(t *testing.T) {
 			"unsupported/" + reason.ClaimUnknown},
 	} {
 		r := verifier.Appraise(d.input(t, goodClaims(t, c.change)))
-		got := strings.TrimSpace(strings.TrimSuffix(codes(r), "unsupported/"+reason.BootNotAppraised+" "))
+		got := strings.TrimSpace(strings.TrimSuffix(codes(r), noBoot))
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}

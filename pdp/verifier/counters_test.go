@@ -31,7 +31,7 @@ func TestCountersThatFall(t *testing.T) {
 		in := in
 		in.Previous = &c.previous
 		r := verifier.Appraise(in)
-		wanted := "unsupported/" + reason.BootNotAppraised + " "
+		wanted := noBoot
 		vector := wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: wire.Affirming, Configuration: wire.Warning}
 		if c.want != "" {
 			wanted = "rolled-back/" + c.want + " " + wanted

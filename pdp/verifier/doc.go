@@ -6,10 +6,13 @@
 // Guarantees:
 //   - It is pure: the same arguments give the same result. Time, nonce and
 //     randomness are arguments; nothing is read or kept.
-//   - Appraise never panics. Whatever is forged gives a finding of type tampered
-//     and a vector without one affirming tier; nothing that the Evidence says
-//     is then passed on.
+//   - Appraise never panics. Forged Evidence gives a finding of type tampered
+//     and a vector without one affirming tier; nothing that it says is then
+//     passed on. A boot that was tampered with is told by genuine Evidence.
 //   - A claim counts for no more than the boot that stands under it:
-//     configuration is affirming only where executables is. The event log is
-//     not appraised yet, so executables is none, which a finding says.
+//     configuration is affirming only where executables is. Where the event log
+//     contradicts a claim, the log wins.
+//   - A digest stands for claims or a log only where the PDP keeps those very
+//     bytes from this same boot. What cannot be joined affirms nothing and is
+//     asked for.
 package verifier

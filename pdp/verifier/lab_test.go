@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 	"github.com/google/go-tpm/tpm2/transport/linuxudstpm"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/swtpm"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/verifier"
@@ -324,6 +325,10 @@ func (b *bench) signRaw(key object, digest [sha256.Size]byte) ([]byte, error) {
 	}
 	return tpm2.Marshal(answer.Signature), nil
 }
+
+// noBoot is what is told of a machine without an event log whose agency has no
+// reference values.
+const noBoot = "missing/" + reason.EventLogAbsent + " missing/" + reason.BootUnreferenced + " "
 
 // goodClaims pass everything.
 func goodClaims(t testing.TB, change ...func(map[wire.ClaimID]*wire.Claim)) []byte {

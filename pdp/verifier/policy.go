@@ -44,6 +44,8 @@ type Policy struct {
 	Baselines []BaselinePolicy
 	// Vulnerabilities says how long a known exploited one may stay.
 	Vulnerabilities VulnerabilityPolicy
+	// Boot is the part that is about the boot.
+	Boot BootPolicy
 }
 
 // ErrClaim is returned for a claim that no verifier knows.

@@ -29,6 +29,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/inventory"
 	"github.com/menshen-zt/menshen/pdp/keyring"
 	"github.com/menshen-zt/menshen/pdp/seal"
+	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 	"github.com/menshen-zt/menshen/pdp/verifier"
 )
@@ -72,10 +73,20 @@ func (e endorser) Unendorsed(spki []byte) (enrolment.EndorsementKey, error) {
 func verify(in appraisal.Input) wire.Appraised {
 	return verifier.Appraise(verifier.Input{
 		Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
-		Last: in.Last, Rests: in.Rests, Recall: in.Recall,
+		Last: in.Last, Rests: in.Rests, Recall: in.Recall, RecallBoot: in.RecallBoot,
 		Rules:    verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}}},
 		IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
 	})
+}
+
+// boots keeps none: these machines have no event log.
+type boots struct{}
+
+func (boots) Boot(context.Context, string) (wire.Boot, error)   { return wire.Boot{}, store.ErrNotFound }
+func (boots) Saw(context.Context, wire.Device, wire.Boot) error { return nil }
+
+func review(in appraisal.Reviewed) wire.Appraised {
+	return verifier.Review(verifier.Rules{}, in.Device, in.Now, in.Last, in.Kept, in.RecallBoot)
 }
 
 func newPDP(t *testing.T, makers *swtpm.CA, confirm *ceremony) *pdp {
@@ -106,7 +117,7 @@ func newPDP(t *testing.T, makers *swtpm.CA, confirm *ceremony) *pdp {
 	})
 	must(err)
 	p.appraisal, err = appraisal.New(t.Context(), appraisal.Config{
-		Store: s, Sealer: box, Verify: verify, Recorder: audit{}, Clock: time.Now, Random: rand.Reader, Logger: logger,
+		Store: s, Sealer: box, Verify: verify, Review: review, Boots: boots{}, Recorder: audit{}, Clock: time.Now, Random: rand.Reader, Logger: logger,
 		SilentAfter: time.Second,
 	})
 	must(err)

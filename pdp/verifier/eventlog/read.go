@@ -55,14 +55,7 @@ func read(l *Log, b bank, pcrs []wire.PCRValue) (wire.Boot, []Problem) {
 	if r.fatal() {
 		return wire.Boot{}, r.problems
 	}
-	var all []byte
-	for _, p := range pcrs {
-		if p.Index != wire.RunTimePCR {
-			all = append(all, p.Digest...)
-		}
-	}
-	digest := sha256.Sum256(all)
-	return wire.Boot{PCRDigest: digest[:], SecureBoot: r.state(), Measurements: r.measurements}, r.problems
+	return wire.Boot{PCRDigest: wire.BootDigest(pcrs), SecureBoot: r.state(), Measurements: r.measurements}, r.problems
 }
 
 // reader reads the authenticated events of one boot in their order.
