@@ -64,7 +64,7 @@ func (a attack) proven(t *testing.T, mutated string) {
 		t.Fatal(err)
 	}
 	name := regexp.QuoteMeta(strings.ReplaceAll(a.name, " ", "_"))
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay="+overlay, "-run", "^TestAdversary$/^"+name+"$", ".").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-ldflags=-s -w", "-overlay="+overlay, "-run", "^TestAdversary$/^"+name+"$", ".").CombinedOutput()
 	failed := bytes.Contains(out, []byte("--- FAIL: TestAdversary/"+strings.ReplaceAll(a.name, " ", "_")))
 	switch {
 	case err == nil:
