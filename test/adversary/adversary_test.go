@@ -46,7 +46,8 @@ type check struct {
 	// code is the check, once in the file, and without what stands there when
 	// it is taken out.
 	code, without string
-	// also is a second replacement where one does not compile alone.
+	// also is a second replacement: where one does not compile alone, or where a
+	// second check answers with the same code.
 	also [2]string
 }
 

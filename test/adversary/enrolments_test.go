@@ -157,8 +157,8 @@ func enrolments() []attack {
 				e.Code = s.code("LT-new")
 				e.Start = func(in *wire.EnrolStart) { in.EKCertificate = must(s.foreignTo(s.others).chip.EKCertificate())(s) }
 				return s.enrol(s.others, e)
-			}, want: []string{reason.EnrolEKTaken},
-			check: check{file: startFile, code: "case named.ID != mine.ID:\n\t\treturn \"\", refuse(nil, reason.EnrolEKTaken)", without: "case named.ID != mine.ID:"},
+			}, want: []string{reason.EnrolEKOtherName},
+			check: check{file: startFile, code: "case mine.ID != \"\" && mine.Agency == w.agency:", without: "case false:", also: [2]string{"case mine.ID != \"\":", "case false:"}},
 		},
 		{
 			name: "challenge answered by a guess", after: "CVE-2021-3406: AK and EK of two TPMs",
@@ -204,7 +204,7 @@ func enrolments() []attack {
 				e.Code = s.code(s.mine.name)
 				return s.enrol(s.others, e)
 			}, want: []string{reason.EnrolNameTaken},
-			check: check{file: startFile, code: "return \"\", refuse(nil, reason.EnrolNameTaken)", without: "return mine.ID, nil"},
+			check: check{file: startFile, code: "return none, refuse(nil, reason.EnrolNameTaken)", without: "return named, nil"},
 		},
 		{
 			name: "EK certificate of a CA", after: "EK Credential Profile 2.5, 3.2",
@@ -227,7 +227,7 @@ func enrolments() []attack {
 		{
 			name: "EK certificate that has ended", after: "RFC 5280, 4.1.2.5",
 			try:  withCertificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }),
-			want: []string{reason.EnrolEKRefused}, check: check{file: chainFile, code: "return fmt.Errorf(\"%w: %w\", ErrValidity, errors.Join(err, unusable))", without: "return nil"},
+			want: []string{reason.EnrolEKEnded}, check: check{file: chainFile, code: "return fmt.Errorf(\"%w: %w\", ErrValidity, errors.Join(err, unusable))", without: "return nil"},
 		},
 		{
 			name: "EK certificate with an unknown critical extension", after: "Go's unhandled critical SAN, taken off too widely",
@@ -266,7 +266,7 @@ func enrolments() []attack {
 					return err
 				}
 				return s.enrol(s.mine, e)
-			}, want: []string{reason.EnrolTLSKey}, check: signedByAK,
+			}, want: []string{reason.EnrolTLSKey}, check: check{file: verifyFile, code: signedByAK.code, without: signedByAK.without, also: [2]string{signer.code, signer.without}},
 		},
 		{
 			name: "another key's certification", after: "the Name covers the whole public area",
@@ -340,7 +340,7 @@ func enrolments() []attack {
 				}
 				e.Keys = must(s.mine.chip.NewKeys())(s)
 				return s.enrol(s.mine, e)
-			}, want: []string{reason.EnrolCodeUnknown}, check: check{file: finishFile, code: "consumed := []store.Op{{Key: c.key, Delete: true}}", without: "consumed := []store.Op{}"},
+			}, want: []string{reason.EnrolCodeUnknown}, check: check{file: "pdp/enrolment/warrant.go", code: "ops: []store.Op{{Key: c.key, Delete: true}},", without: "ops: nil,"},
 		},
 	}
 }

@@ -102,6 +102,19 @@ func (l *Link) Post(ctx context.Context, path string, body any) (Answer, error) 
 		return Answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return l.do(req)
+}
+
+// Get asks for path.
+func (l *Link) Get(ctx context.Context, path string) (Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base+path, nil)
+	if err != nil {
+		return Answer{}, err
+	}
+	return l.do(req)
+}
+
+func (l *Link) do(req *http.Request) (Answer, error) {
 	resp, err := l.http.Do(req)
 	if err != nil {
 		return Answer{}, err

@@ -22,9 +22,11 @@ var budgets = []budget{
 	{"engine", engine},
 	{"quote", quotes},
 	{"agent", agent},
+	{"fleet", fleets},
 }
 
-// line is one budget's result. The budget is a ratio to the floor or a figure.
+// line is one budget's result. The budget is a ratio to the floor, or a figure,
+// or none where a figure explains others.
 type line struct {
 	name          string
 	figure, floor value
@@ -69,7 +71,7 @@ func (l line) short() bool {
 	if l.ratio > 0 {
 		return l.figure.amount > l.ratio*l.floor.amount
 	}
-	return l.figure.amount > l.limit.amount
+	return l.limit.unit != "" && l.figure.amount > l.limit.amount
 }
 
 // table prints lines in columns as they come.
@@ -92,8 +94,11 @@ func (t *table) print(l line) {
 	if l.ratio > 0 {
 		budget = "≤ " + digits(l.ratio) + " ×"
 	}
-	if l.short() {
+	switch {
+	case l.short():
 		verdict = "short"
+	case l.ratio == 0 && l.limit.unit == "": // told beside others that have one
+		budget, verdict = "–", ""
 	}
 	fmt.Fprintf(t.out, columns, l.name, l.figure, l.floor, ratio, budget, verdict)
 }

@@ -18,12 +18,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 2 && servers[os.Args[1]] != nil {
-		fail(serve(os.Args[1]))
-		return
-	}
-	if len(os.Args) == 2 && os.Args[1] == measureAgent {
-		fail(measure(context.Background()))
+	if is, err := serveVerb(os.Args); is {
+		fail(err)
 		return
 	}
 	only := flag.String("run", "", "measure the budgets whose names match this expression")

@@ -33,23 +33,46 @@ type PDP struct {
 // Agency is the one that a lab's PDP begins with.
 const Agency = "moda"
 
-// StartPDP makes a PDP in dir, which must be short enough for a socket's path.
-// change may alter its configuration before it is initialised.
+// StartPDP makes a PDP in dir and starts it.
 func StartPDP(ctx context.Context, dir string, change func(*pdp.Config)) (*PDP, error) {
-	pki, err := NewWebPKI(dir)
+	p, err := NewPDP(ctx, dir, change)
 	if err != nil {
 		return nil, err
 	}
+	return p, p.Start(ctx)
+}
+
+// OpenPDP is the PDP that NewPDP made in dir before.
+func OpenPDP(dir string) *PDP {
+	c := configure(dir)
+	return &PDP{Config: c, Admin: client.New(c.Admin.Socket, reason.English)}
+}
+
+func configure(dir string) pdp.Config {
 	c := pdp.Default()
-	if c.Web.Certificate, c.Web.Key, err = pki.Issue("pdp.test"); err != nil {
-		return nil, err
-	}
-	c.Data, c.Admin.Socket, c.Web.Origin = filepath.Join(dir, "data"), filepath.Join(dir, "admin.sock"), "https://pdp.test"
+	c.Web.Certificate, c.Web.Key = filepath.Join(dir, webHost+".pem"), filepath.Join(dir, webHost+".key")
+	c.Data, c.Admin.Socket, c.Web.Origin = filepath.Join(dir, "data"), filepath.Join(dir, "admin.sock"), "https://"+webHost
 	c.Web.Listen, c.Agents.Listen, c.Proxies.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.Agents.Names = []string{"127.0.0.1"}
 	c.Attestation.EndorsementCAs = filepath.Join(dir, "endorsement-cas")
 	c.Attestation.SupportedOS = []string{"debian 13"}
 	c.Audit.ReserveMiB = 1
+	return c
+}
+
+const webHost = "pdp.test"
+
+// NewPDP makes a PDP in dir, which must be short enough for a socket's path.
+// change may alter its configuration before it is initialised.
+func NewPDP(ctx context.Context, dir string, change func(*pdp.Config)) (*PDP, error) {
+	pki, err := NewWebPKI(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err = pki.Issue(webHost); err != nil {
+		return nil, err
+	}
+	c := configure(dir)
 	if err := os.MkdirAll(c.Attestation.EndorsementCAs, 0o750); err != nil {
 		return nil, err
 	}
@@ -60,8 +83,7 @@ func StartPDP(ctx context.Context, dir string, change func(*pdp.Config)) (*PDP, 
 	if _, err := pdp.Init(ctx, c, first); err != nil {
 		return nil, err
 	}
-	p := &PDP{Config: c, Admin: client.New(c.Admin.Socket, reason.English)}
-	return p, p.Start(ctx)
+	return &PDP{Config: c, Admin: client.New(c.Admin.Socket, reason.English)}, nil
 }
 
 // Trust copies a TPM maker's certificates to where the PDP's configuration
