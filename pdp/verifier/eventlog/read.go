@@ -61,6 +61,7 @@ func read(l *Log, b bank, pcrs []wire.PCRValue) (wire.Boot, []Problem) {
 // reader reads the authenticated events of one boot in their order.
 type reader struct {
 	bank         bank
+	ends         ends
 	problems     []Problem
 	measurements []wire.Measurement
 	names        names
@@ -69,7 +70,9 @@ type reader struct {
 	applications int
 }
 
-func newReader(b bank) *reader { return &reader{bank: b, names: names{}, policy: newPolicy()} }
+func newReader(b bank) *reader {
+	return &reader{bank: b, ends: endsIn(b), names: names{}, policy: newPolicy()}
+}
 
 // event reads one event. Which kind it is follows from its PCR, its side of
 // the separator and its data where the digest covers them.

@@ -1,6 +1,8 @@
 package eventlog
 
 import (
+	"bytes"
+
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -17,6 +19,13 @@ var (
 	separatorError = []byte{0x01, 0x00, 0x00, 0x00}
 )
 
+// ends are the digests of the separator's values.
+type ends struct{ zero, ones, failed []byte }
+
+func endsIn(b bank) ends {
+	return ends{b.sum(separatorZero), b.sum(separatorOnes), b.sum(separatorError)}
+}
+
 // separator reads an event that is a separator, and reports whether it was
 // one. What makes it one is its digest: by another type, a log could hide
 // where the firmware's part ended, and draw the line anew after events of the
@@ -24,9 +33,9 @@ var (
 func (r *reader) separator(i int, e *Event) bool {
 	digest := r.digest(e)
 	switch {
-	case r.bank.is(digest, separatorError) && e.Type == Separator:
+	case bytes.Equal(digest, r.ends.failed) && e.Type == Separator:
 		r.tell(unsupported(reason.EventLogFirmwareError, int(e.PCR), i, "error separator"))
-	case r.bank.is(digest, separatorZero), r.bank.is(digest, separatorOnes):
+	case bytes.Equal(digest, r.ends.zero), bytes.Equal(digest, r.ends.ones):
 		if e.Type != Separator {
 			if !strict(e) {
 				return false
