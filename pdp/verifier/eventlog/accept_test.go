@@ -65,6 +65,32 @@ func TestGenuineOddities(t *testing.T) {
 	}
 }
 
+// PCR 10 goes on with another log: neither its value nor the firmware's events
+// for it count.
+func TestRunTimePCR(t *testing.T) {
+	steps := append(genuine(), step{wire.RunTimePCR, IPL, []byte("x"), nil})
+	l := logOf(steps)
+	first := quoted(l, sha256Bank(), 0)
+	second := quoted(l, sha256Bank(), 0)
+	second[10].Digest = bytes.Repeat([]byte{7}, 32)
+	var digests [][]byte
+	for _, pcrs := range [][]wire.PCRValue{first, second} {
+		boot, problems := Read(l.Marshal(), pcrs)
+		if len(problems) > 0 {
+			t.Errorf("%+v", problems)
+		}
+		for _, m := range boot.Measurements {
+			if m.PCR == wire.RunTimePCR {
+				t.Errorf("read what nothing authenticates: %+v", m)
+			}
+		}
+		digests = append(digests, boot.PCRDigest)
+	}
+	if len(digests[0]) == 0 || !bytes.Equal(digests[0], digests[1]) {
+		t.Errorf("%x", digests)
+	}
+}
+
 // A boot is told the same under every locality that a PC starts its TPM from.
 func TestStartupLocality(t *testing.T) {
 	bank := sha256Bank()
@@ -147,6 +173,8 @@ func TestReported(t *testing.T) {
 		}, wire.FindingUnsupported, reason.EventLogUnknown, 9},
 		"no text, PCR 14":           {func(s []step) []step { return append(s, step{14, IPL, []byte{1, 2}, []byte("y")}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},
 		"tag of other data, PCR 14": {func(s []step) []step { return append(s, step{14, EventTag, []byte("x"), []byte("y")}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},
+		"a key called a separator":  {func(s []step) []step { return append(s, step{14, Separator, []byte("keys"), nil}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},
+		"image called an action":    {func(s []step) []step { return append(s, step{4, EFIAction, []byte("MZ\x90\x00image"), nil}) }, wire.FindingUnsupported, reason.EventLogUnknown, 4},
 		"separator of other data":   {func(s []step) []step { return append(s, step{14, Separator, []byte("WBCL"), []byte("y")}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},
 		"action's data, PCR 5":      {func(s []step) []step { s[atExit].digested = []byte("x"); return s }, wire.FindingUnsupported, reason.EventLogUnknown, 5},
 		"variable's data, PCR 1": {func(s []step) []step {
@@ -191,10 +219,16 @@ func TestMeasurements(t *testing.T) {
 	tag := func(text string) []byte {
 		return append(appendU32(nil, 0x8f3b22ed, uint32(len(text))), text...)
 	}
-	steps := append(genuine(),
+	long := "/vmlinuz " + strings.Repeat("x", maxDetail)
+	steps := insert(genuine(), 0, step{0, EFIAction, []byte("firmware 0.1"), nil}, step{7, EFISPDMDevicePolicy, []byte("p"), nil})
+	steps = append(steps,
 		step{8, IPL, options, append(bytes.Clone(options), 0)},
 		step{8, IPL, []byte("grub_kernel_cmdline (hd0,gpt2)/vmlinuz ro\x00"), []byte("(hd0,gpt2)/vmlinuz ro")},
 		step{8, IPL, []byte("module_cmdline: /xen.gz\x00"), []byte("/xen.gz")},
+		step{8, IPL, []byte("grub_cmd: /vmlinuz init=/bin/sh\x00"), []byte("/vmlinuz init=/bin/sh")},
+		step{8, IPL, []byte("grub_cmd (hd0)/vmlinuz init=/bin/sh\x00"), []byte("(hd0)/vmlinuz init=/bin/sh")},
+		step{8, IPL, []byte("kernel_cmdline: " + long), []byte(long)},
+		step{8, IPL, []byte("grub_cmd: echo " + long), []byte("echo " + long)},
 		step{8, IPL, []byte("kernel_cmdline: ro\x01quiet\x00"), []byte("ro\x01quiet")},
 		step{8, IPL, []byte("grub_cmd [ -f (hd0,gpt1)/grubenv ]\x00"), []byte("[ -f (hd0,gpt1)/grubenv ]\x00")},
 		step{8, IPL, []byte("grub_cmd: set root=hd1\x00"), []byte("set root=hd1")},
@@ -228,8 +262,16 @@ func TestMeasurements(t *testing.T) {
 		{8, wire.MeasuredCommandLine, "options", "initrd=\\initrd ro", true},
 		{8, wire.MeasuredCommandLine, "kernel", "/vmlinuz-6.1 ro quiet", true},
 		{8, wire.MeasuredCommandLine, "kernel #2", "(hd0,gpt2)/vmlinuz ro", true},
-		{8, wire.MeasuredCommandLine, "kernel #3", "", true}, // unprintable: no general form
+		{8, wire.MeasuredCommandLine, "kernel #6", "", true}, // unprintable: no general form
 		{8, wire.MeasuredCommandLine, "module", "/xen.gz", true},
+		// The prefix is not measured: a command line is not a command for it.
+		{8, wire.MeasuredCommandLine, "kernel #3", "/vmlinuz init=/bin/sh", true},
+		{8, wire.MeasuredCommandLine, "kernel #4", "(hd0)/vmlinuz init=/bin/sh", true},
+		{8, wire.MeasuredCommandLine, "kernel #5", long, true}, // never cut short
+		{8, wire.MeasuredLoaderCommand, "echo", ("echo " + long)[:maxDetail] + "…", true},
+		// In PCR 0 a text is not a mere action.
+		{0, wire.MeasuredFirmware, "action", "firmware 0.1", true},
+		{7, wire.MeasuredPolicy, "spdm-policy", "p", true},
 		{8, wire.MeasuredLoaderCommand, "[", "[ -f (hd0,gpt1)/grubenv ]", true},
 		{8, wire.MeasuredLoaderCommand, "set root", "set root=hd0", true},
 		{8, wire.MeasuredLoaderCommand, "set root #2", "set root=hd1", true},
@@ -251,7 +293,7 @@ func TestMeasurements(t *testing.T) {
 		{3, wire.MeasuredSetting, "nonhost-config", "settings", true},
 	} {
 		if m := find(t, boot, want.pcr, want.kind, want.name); m.Detail != want.detail || m.Verified != want.verified {
-			t.Errorf("%s: %q, verified %v", want.name, m.Detail, m.Verified)
+			t.Errorf("%s: %.99q, verified %v", want.name, m.Detail, m.Verified)
 		}
 	}
 	// A certificate alone is its own entry; behind an owner it is the rest.

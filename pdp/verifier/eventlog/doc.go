@@ -32,7 +32,7 @@
 //	boot-application  4   the file's path in small letters with slashes and without device, "/efi/ubuntu/shimx64.efi";
 //	                      "#n" where the image has none (a kernel that GRUB started), n counting the PCR's images;
 //	                      "early <path>" before the separator
-//	action            any the fixed string itself
+//	action            1, 3…7 the fixed string itself; in PCR 0 and 2 it is firmware or option-rom "action"
 //	partitions        5   "gpt"
 //	separator         any "separator"
 //	secure-boot       7   "SecureBoot"

@@ -64,6 +64,9 @@ func TestForgedEvents(t *testing.T) {
 		"key called a setting":              {func(s []step) []step { s[atAuthority].kind = EFIVariableDriverConfig; return s }, reason.EventLogPlace},
 		"firmware's image before its place": {func(s []step) []step { return insert(s, atSeparator4, step{4, IPL, []byte("x"), nil}) }, reason.EventLogPlace},
 
+		"image called an omission": {func(s []step) []step { s[atGRUB].kind = OmitBootDeviceEvents; return s }, reason.EventLogDigest},
+		"key called a device's":    {func(s []step) []step { s[atSbat].kind = EFISPDMDevicePolicy; return s }, reason.EventLogPlace},
+
 		"SecureBoot's data":   {func(s []step) []step { s[atSecureBoot].digested = secureBootIs(0).data; return s }, reason.EventLogDigest},
 		"PK's data":           {func(s []step) []step { s[atPK].digested = []byte("x"); return s }, reason.EventLogDigest},
 		"authority's data":    {func(s []step) []step { s[atAuthority].digested = []byte("x"); return s }, reason.EventLogDigest},
@@ -269,6 +272,7 @@ func TestForgedAgainstTheQuote(t *testing.T) {
 		"PCR 15 for 14":         {func(_ *Log, p []wire.PCRValue) []wire.PCRValue { p[len(p)-1].Index = 15; return p }, reason.EventLogMismatch},
 		"PCRs out of order":     {func(_ *Log, p []wire.PCRValue) []wire.PCRValue { p[0], p[1] = p[1], p[0]; return p }, reason.EventLogMismatch},
 		"PCR cut short":         {func(_ *Log, p []wire.PCRValue) []wire.PCRValue { p[3].Digest = p[3].Digest[:31]; return p }, reason.EventLogMismatch},
+		"PCR 10 cut short":      {func(_ *Log, p []wire.PCRValue) []wire.PCRValue { p[10].Digest = p[10].Digest[:31]; return p }, reason.EventLogMismatch},
 	} {
 		l := logOf(genuine())
 		pcrs := c.forge(l, quoted(l, bank, 0))

@@ -18,6 +18,9 @@ const (
 	grubModuleCmdline = "module_cmdline: "
 )
 
+// windowsEnd is what Windows extends when its boot loader is done.
+const windowsEnd = "WBCL"
+
 // loadOptions is what Linux's EFI stub calls the command line that it measures.
 const loadOptions = "LOADED_IMAGE::LoadOptions"
 
@@ -29,23 +32,27 @@ func (r *reader) loader(i int, e *Event) {
 		r.unknown(i, e)
 		return
 	}
-	for _, prefix := range [...]string{grubCommand, grubCommandOld} {
+	for _, prefix := range [...]string{grubCommand, grubCommandOld, grubCmdline, grubCmdlineOld, grubModuleCmdline} {
 		if text, ok := bytes.CutPrefix(e.Data, []byte(prefix)); ok {
-			r.grub(i, e, text, wire.MeasuredLoaderCommand, commandName(string(text)))
-			return
-		}
-	}
-	for _, prefix := range [...]string{grubCmdline, grubCmdlineOld, grubModuleCmdline} {
-		if text, ok := bytes.CutPrefix(e.Data, []byte(prefix)); ok {
-			name := "kernel"
-			if prefix == grubModuleCmdline {
-				name = "module"
-			}
-			r.grub(i, e, text, wire.MeasuredCommandLine, name)
+			kind, name := grubKind(prefix, string(text))
+			r.grub(i, e, text, kind, name)
 			return
 		}
 	}
 	r.options(i, e)
+}
+
+// grubKind tells command lines from commands. The prefix is not measured: a
+// command line, which begins with the file's path, stays one under whatever
+// prefix it is logged.
+func grubKind(prefix, text string) (wire.MeasurementKind, string) {
+	switch {
+	case prefix == grubModuleCmdline:
+		return wire.MeasuredCommandLine, "module"
+	case prefix == grubCmdline, prefix == grubCmdlineOld, strings.HasPrefix(text, "/"), strings.HasPrefix(text, "("):
+		return wire.MeasuredCommandLine, "kernel"
+	}
+	return wire.MeasuredLoaderCommand, commandName(text)
 }
 
 // grub adds a text that GRUB measured, whose digest covers it with or without
@@ -153,7 +160,7 @@ func (r *reader) machineOwner(i int, e *Event) {
 	switch {
 	case e.Type == IPL && ok:
 		r.measure(e, wire.MeasuredMOK, text, wire.Measurement{})
-	case e.Type == Separator && r.covers(e):
+	case e.Type == Separator && text == windowsEnd && r.covers(e):
 		r.measure(e, wire.MeasuredSeparator, "separator", wire.Measurement{Detail: text, Verified: true})
 	case e.Type == EventTag && r.covers(e):
 		r.measure(e, wire.MeasuredAuthority, "windows", wire.Measurement{Verified: true})

@@ -114,8 +114,16 @@ func TestParseRefuses(t *testing.T) {
 				}
 			}
 		}), ErrHeader},
-		"digest twice":                {change(func(l *Log) { l.Events[5].Digests[1] = l.Events[5].Digests[0] }), ErrDigests},
-		"digest the header lacks":     {change(func(l *Log) { l.Events[5].Digests[2].Algorithm = 0x4243 }), ErrDigests},
+		"digest twice":            {change(func(l *Log) { l.Events[5].Digests[1] = l.Events[5].Digests[0] }), ErrDigests},
+		"digest the header lacks": {change(func(l *Log) { l.Events[5].Digests[2].Algorithm = 0x4243 }), ErrDigests},
+		"digest of no size":       {change(func(l *Log) { l.Events[5].Digests[2] = Digest{0x4243, nil} }), ErrDigests},
+		"no algorithms": {change(func(l *Log) {
+			l.Header.Algorithms = nil
+			for i := range l.Events {
+				l.Events[i].Digests = nil
+			}
+		}), ErrHeader},
+		"bytes behind the header":     {slices.Insert(size(headerSize, uint32(first-31)), first, 0), ErrHeader},
 		"digest of SHA-256 left out":  {change(func(l *Log) { l.Events[5].Digests = l.Events[5].Digests[:1] }), ErrDigests},
 		"PCR 24":                      {change(func(l *Log) { l.Events[5].PCR = 24 }), ErrPCR},
 		"4,097 events":                {many(MaxEvents + 1).Marshal(), ErrTooLarge},

@@ -22,7 +22,7 @@ func (r *reader) firmware(i int, e *Event) {
 		r.misplaced(i, e)
 		return
 	}
-	r.plainly(i, e, wire.MeasuredFirmware)
+	r.plainly(e, wire.MeasuredFirmware)
 }
 
 // optionROM reads PCR 2 (3.3.4.3). Drivers are loaded on both sides of its
@@ -42,7 +42,7 @@ func (r *reader) optionROM(i int, e *Event) {
 			r.misplaced(i, e)
 			return
 		}
-		r.plainly(i, e, wire.MeasuredOptionROM)
+		r.plainly(e, wire.MeasuredOptionROM)
 	default:
 		r.misplaced(i, e)
 	}
@@ -62,7 +62,7 @@ func (r *reader) setting(i int, e *Event) {
 		}
 		r.unknown(i, e)
 	default:
-		r.plainly(i, e, wire.MeasuredSetting)
+		r.plainly(e, wire.MeasuredSetting)
 	}
 }
 
@@ -80,10 +80,8 @@ func (r *reader) settingVariable(i int, e *Event) {
 // bootApplication reads PCR 4 (3.3.4.5).
 func (r *reader) bootApplication(i int, e *Event) {
 	switch e.Type {
-	case Action, EFIAction:
+	case Action, EFIAction, OmitBootDeviceEvents:
 		r.action(i, e)
-	case OmitBootDeviceEvents:
-		r.plainly(i, e, wire.MeasuredAction)
 	case EFIBootServicesApplication, EFIBootServicesDriver, EFIRuntimeServicesDriver:
 		r.bootImage(i, e)
 	case IPL, CompactHash, EventTag:
@@ -91,7 +89,7 @@ func (r *reader) bootApplication(i int, e *Event) {
 			r.misplaced(i, e)
 			return
 		}
-		r.plainly(i, e, wire.MeasuredBootApplication)
+		r.plainly(e, wire.MeasuredBootApplication)
 	default:
 		r.misplaced(i, e)
 	}

@@ -35,18 +35,19 @@ func newPolicy() policy {
 // keys that verified images on both sides.
 func (r *reader) secureBoot(i int, e *Event) {
 	switch e.Type {
-	case EFIVariableDriverConfig:
-		if r.separated[7] {
+	case EFIVariableDriverConfig, EFISPDMDevicePolicy, EFISPDMDeviceAuthority:
+		switch {
+		case r.separated[7]:
 			r.misplaced(i, e)
-			return
+		case e.Type == EFIVariableDriverConfig:
+			r.policyVariable(i, e)
+		default:
+			r.plainly(e, wire.MeasuredPolicy)
 		}
-		r.policyVariable(i, e)
 	case EFIVariableAuthority:
 		r.authority(i, e)
 	case EFIAction, Action:
 		r.policyAction(i, e)
-	case EFISPDMDevicePolicy, EFISPDMDeviceAuthority:
-		r.plainly(i, e, wire.MeasuredPolicy)
 	default:
 		r.misplaced(i, e)
 	}

@@ -153,14 +153,8 @@ func (r *reader) measure(e *Event, kind wire.MeasurementKind, name string, m wir
 	r.measurements = append(r.measurements, m)
 }
 
-// plainly adds a measurement that is named by its type, or, where it is a fixed
-// string, by that.
-func (r *reader) plainly(i int, e *Event, kind wire.MeasurementKind) {
-	switch e.Type {
-	case Action, EFIAction:
-		r.action(i, e)
-		return
-	}
+// plainly adds a measurement that is named by its type.
+func (r *reader) plainly(e *Event, kind wire.MeasurementKind) {
 	m := wire.Measurement{Verified: r.covers(e)}
 	if text, ok := letters(e.Data); ok {
 		m.Detail = text
@@ -168,7 +162,8 @@ func (r *reader) plainly(i int, e *Event, kind wire.MeasurementKind) {
 	r.measure(e, kind, typeName(e.Type), m)
 }
 
-// action adds a fixed string (10.4.4), whose digest is its own.
+// action adds a fixed string (10.4.4), whose digest is its own. No image is a
+// text, so that none can be passed off as an action.
 func (r *reader) action(i int, e *Event) {
 	text, ok := letters(e.Data)
 	switch {
