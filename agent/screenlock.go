@@ -10,6 +10,7 @@ import (
 
 	"github.com/menshen-zt/menshen/agent/local"
 	"github.com/menshen-zt/menshen/agent/posture"
+	"github.com/menshen-zt/menshen/internal/command"
 	"github.com/menshen-zt/menshen/agent/session"
 )
 
@@ -64,7 +65,7 @@ func RunSession(ctx context.Context, c Config, logger *slog.Logger) {
 // ReportSession tells the agent once.
 func ReportSession(ctx context.Context, c Config) error {
 	screen := session.Screen{
-		Commands: posture.Programs(append(os.Environ(), "LC_ALL=C.UTF-8")),
+		Commands: command.System{Environment: append(os.Environ(), "LC_ALL=C.UTF-8")},
 		Current:  os.Getenv("XDG_CURRENT_DESKTOP"),
 	}
 	lock := screen.Read(ctx)

@@ -79,7 +79,7 @@ func (r *recorded) machine(t *testing.T) Machine {
 
 type printed map[string]string
 
-func (p printed) Run(_ context.Context, program string, _ ...string) ([]byte, error) {
+func (p printed) Output(_ context.Context, program string, _ ...string) ([]byte, error) {
 	out, ok := p[program]
 	if !ok {
 		return nil, errors.New("not found")

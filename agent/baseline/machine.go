@@ -17,7 +17,7 @@ import (
 // Runner runs one of the few programs that tell effective values, in the C
 // locale, and returns its standard output.
 type Runner interface {
-	Run(ctx context.Context, program string, args ...string) ([]byte, error)
+	Output(ctx context.Context, program string, args ...string) ([]byte, error)
 }
 
 // RootSource asks for what root alone may read.

@@ -85,7 +85,7 @@ func (m *measurement) askRPM() (map[string]bool, error) {
 	if m.machine.Runner == nil {
 		return nil, fmt.Errorf("rpm cannot be asked")
 	}
-	out, err := m.machine.Runner.Run(m.ctx, "rpm", "-qa", "--qf", `%{NAME}\n`)
+	out, err := m.machine.Runner.Output(m.ctx, "rpm", "-qa", "--qf", `%{NAME}\n`)
 	if err != nil {
 		return nil, fmt.Errorf("rpm does not answer: %w", err)
 	}

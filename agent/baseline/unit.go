@@ -77,7 +77,7 @@ func (m *measurement) show(properties []string, units ...string) ([]map[string]s
 		return nil, fmt.Errorf("the service manager cannot be asked")
 	}
 	args := append([]string{"show", "--no-pager", "--property=" + strings.Join(properties, ","), "--"}, units...)
-	out, err := m.machine.Runner.Run(m.ctx, "systemctl", args...)
+	out, err := m.machine.Runner.Output(m.ctx, "systemctl", args...)
 	if err != nil {
 		return nil, fmt.Errorf("the service manager does not answer: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/menshen-zt/menshen/internal/command"
 )
 
 // Here is this machine, without what others must give: the firewall's source,
@@ -12,7 +14,7 @@ import (
 func Here() Machine {
 	return Machine{
 		Files:       os.DirFS("/"),
-		Commands:    Programs([]string{"LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}),
+		Commands:    command.System{},
 		KernelClock: kernelClock,
 	}
 }

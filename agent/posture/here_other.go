@@ -2,8 +2,12 @@
 
 package posture
 
-import "os"
+import (
+	"os"
+
+	"github.com/menshen-zt/menshen/internal/command"
+)
 
 // Here is this machine, without what others must give: the firewall's source,
 // the reports of sessions, the settings and the clock.
-func Here() Machine { return Machine{Files: os.DirFS("/")} }
+func Here() Machine { return Machine{Files: os.DirFS("/"), Commands: command.System{}} }

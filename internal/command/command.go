@@ -26,10 +26,17 @@ const (
 // ErrTooMuch says that a program printed more than is read.
 var ErrTooMuch = errors.New("command: it printed more than is read")
 
+// System runs programs of this machine.
+type System struct {
+	// Environment takes the place of the fixed one where it is not nil: a
+	// person's own session finds its bus and its settings by it.
+	Environment []string
+}
+
 // Run runs program and returns what it printed on standard output, and its exit
 // code. An error says that it did not run to its end: it is not there, took too
 // long, printed too much, or was killed.
-func Run(ctx context.Context, program string, args ...string) ([]byte, int, error) {
+func (s System) Run(ctx context.Context, program string, args ...string) ([]byte, int, error) {
 	path, err := find(program)
 	if err != nil {
 		return nil, 0, err
@@ -37,7 +44,9 @@ func Run(ctx context.Context, program string, args ...string) ([]byte, int, erro
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...) // #nosec G204 -- callers name programs by constants
-	cmd.Env = environment()
+	if cmd.Env = s.Environment; cmd.Env == nil {
+		cmd.Env = environment()
+	}
 	cmd.WaitDelay = killWait
 	var out bounded
 	cmd.Stdout = &out
@@ -57,8 +66,8 @@ func Run(ctx context.Context, program string, args ...string) ([]byte, int, erro
 }
 
 // Output is Run for a program whose every exit code but 0 is a failure.
-func Output(ctx context.Context, program string, args ...string) ([]byte, error) {
-	out, code, err := Run(ctx, program, args...)
+func (s System) Output(ctx context.Context, program string, args ...string) ([]byte, error) {
+	out, code, err := s.Run(ctx, program, args...)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("command: %s ended with %d", program, code)
 	}
