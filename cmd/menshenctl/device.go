@@ -14,8 +14,8 @@ import (
 
 func (a *app) device() *cobra.Command {
 	return noun("device", "Devices and their enrolment codes",
-		a.deviceCode(), a.deviceList(), a.deviceShow(), a.deviceBoot(),
-		a.deviceChange("approve", "Accept a pending device, after comparing its TPM with the inventory", (*client.Client).ApproveDevice),
+		a.deviceCode(), a.deviceCodes(), a.deviceList(), a.deviceShow(), a.deviceBoot(),
+		a.deviceApprove(),
 		a.deviceChange("retire", "End a device's life for ever", (*client.Client).RetireDevice),
 		a.deviceQuarantine(), a.deviceRelease(), a.deviceAssign(), a.deviceGroup(), a.deviceTransfer())
 }
@@ -23,12 +23,13 @@ func (a *app) device() *cobra.Command {
 func (a *app) deviceCode() *cobra.Command {
 	var agency string
 	var life time.Duration
+	var replace bool
 	c := &cobra.Command{
 		Use:   "code DEVICE-NAME",
 		Short: "Make a one-time enrolment code for a device of this name",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			code, err := a.client().IssueCode(c.Context(), agency, client.NewCode{DeviceName: args[0], LifeSeconds: int64(life / time.Second)})
+			code, err := a.client().IssueCode(c.Context(), agency, client.NewCode{DeviceName: args[0], LifeSeconds: int64(life / time.Second), Replace: replace})
 			if err != nil {
 				return err
 			}
@@ -40,6 +41,7 @@ func (a *app) deviceCode() *cobra.Command {
 	}
 	a.agencyFlag(c, &agency, true)
 	c.Flags().DurationVar(&life, "life", 24*time.Hour, "how long the code works")
+	c.Flags().BoolVar(&replace, "replace", false, "the device of this name has a new mainboard: another TPM takes its place, and the old record is retired")
 	return c
 }
 

@@ -34,6 +34,38 @@ func (*others) IssueCode(context.Context, string, string, string, time.Duration)
 	return "menshen1.code", nil
 }
 
+func (*others) IssueReplacement(context.Context, string, string, string, time.Duration) (string, error) {
+	return "menshen1.replacement", nil
+}
+
+func (*others) IssueCodes(_ context.Context, _, _ string, _ time.Duration, csv []byte) ([]wire.IssuedCode, error) {
+	if !strings.HasPrefix(string(csv), "device_name\n") {
+		return nil, store.ErrNotFound
+	}
+	return []wire.IssuedCode{{DeviceName: "LT-7", Code: "menshen1.seven"}, {DeviceName: "LT-8", Code: "menshen1.eight"}}, nil
+}
+
+func (*others) ImportExpected(_ context.Context, agency, name, by string, csv []byte) (wire.ExpectedList, int, error) {
+	return wire.ExpectedList{ID: listID, Agency: agency, Name: name, ImportedBy: by, Devices: strings.Count(string(csv), "\n") - 1}, 1, nil
+}
+
+const listID = "exp-00000000000000000000000004"
+
+func (*others) ExpectedLists(_ context.Context, agency string) ([]wire.ExpectedList, error) {
+	return []wire.ExpectedList{{ID: listID, Agency: agency, Name: "delivery", Devices: 40, Arrived: 17}}, nil
+}
+
+func (*others) ExpectedDevices(_ context.Context, _, list string) ([]wire.ExpectedDevice, error) {
+	return []wire.ExpectedDevice{{EK: "abcd", DeviceName: "LT-9", Group: "pilot", Device: "dev-9"}}, nil
+}
+
+func (*others) RemoveExpected(_ context.Context, _, list string) error {
+	if list != listID {
+		return store.ErrNotFound
+	}
+	return nil
+}
+
 func (*others) NewLink(context.Context, string, time.Duration) (string, error) {
 	return "https://pdp.example/register#secret", nil
 }
@@ -114,6 +146,7 @@ type console struct {
 	others *others
 	lang   string
 	keeper *reference.Keeper
+	dir    *directory.Directory
 }
 
 func newConsole(t *testing.T) *console {
@@ -128,7 +161,7 @@ func newConsole(t *testing.T) *console {
 	d := directory.New(s, time.Now, rand.Reader)
 	c.keeper = newKeeper(t, s, d)
 	a, err := admin.New(admin.Config{
-		Directory: d, Transfers: mover{d}, Codes: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
+		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
 		Decisions: c.others, Policies: c.others, References: c.keeper, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -141,6 +174,7 @@ func newConsole(t *testing.T) *console {
 	server := a.Server()
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
+	c.dir = d
 	c.fill(d)
 	return c
 }
@@ -395,7 +429,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "audit", "decision", "device", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
+	want := []string{"agency", "audit", "decision", "device", "expected", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}

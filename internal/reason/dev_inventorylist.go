@@ -20,4 +20,5 @@ const (
 	CfgListUnread = "ZT-CFG-066"
 	CfgListPerson = "ZT-CFG-067"
 	CfgListAgency = "ZT-CFG-068"
+	CfgOtherEK    = "ZT-CFG-069"
 )

@@ -15,6 +15,12 @@ type ExpectedList struct {
 	Arrived int `json:"arrived"`
 }
 
+// IssuedCode is a one-time enrolment code for a device of this name.
+type IssuedCode struct {
+	DeviceName string `json:"device_name"`
+	Code       string `json:"code"`
+}
+
 // ExpectedDevice is one row of an ExpectedList.
 type ExpectedDevice struct {
 	// EK is SHA-256 over the EK's SubjectPublicKeyInfo, in hexadecimal.

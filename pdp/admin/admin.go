@@ -63,6 +63,18 @@ type Transfers interface {
 // Codes issues enrolment codes.
 type Codes interface {
 	IssueCode(ctx context.Context, agency, deviceName, by string, life time.Duration) (string, error)
+	// IssueReplacement's code lets another TPM take the place of a living device.
+	IssueReplacement(ctx context.Context, agency, deviceName, by string, life time.Duration) (string, error)
+	// IssueCodes makes one code for each name of a CSV list.
+	IssueCodes(ctx context.Context, agency, by string, life time.Duration, csv []byte) ([]wire.IssuedCode, error)
+}
+
+// Expected keeps the lists of devices that are expected to enrol.
+type Expected interface {
+	ImportExpected(ctx context.Context, agency, name, by string, csv []byte) (list wire.ExpectedList, approved int, err error)
+	ExpectedLists(ctx context.Context, agency string) ([]wire.ExpectedList, error)
+	ExpectedDevices(ctx context.Context, agency, list string) ([]wire.ExpectedDevice, error)
+	RemoveExpected(ctx context.Context, agency, list string) error
 }
 
 // Links makes one-time key registration links.
@@ -105,6 +117,7 @@ type Config struct {
 	Directory   Directory
 	Transfers   Transfers
 	Codes       Codes
+	Expected    Expected
 	Links       Links
 	Standings   Standings
 	Sessions    Sessions
@@ -131,7 +144,7 @@ type Admin struct {
 // New returns an Admin.
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
-		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "links": c.Links == nil, "standings": c.Standings == nil,
+		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil,
 		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "references": c.References == nil, "status": c.Status == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {

@@ -63,6 +63,7 @@ func (l *log) acts(t *testing.T) []act {
 type others struct {
 	by      string
 	revoked []string
+	removed []string
 	// inventories are the devices that sent one.
 	inventories []string
 }
@@ -70,6 +71,46 @@ type others struct {
 func (o *others) IssueCode(_ context.Context, _, _, by string, _ time.Duration) (string, error) {
 	o.by = by
 	return "menshen1.secret", nil
+}
+
+func (o *others) IssueReplacement(_ context.Context, _, _, by string, _ time.Duration) (string, error) {
+	o.by = by
+	return "menshen1.replacement", nil
+}
+
+func (o *others) IssueCodes(_ context.Context, _, by string, _ time.Duration, csv []byte) ([]wire.IssuedCode, error) {
+	o.by = by
+	return []wire.IssuedCode{{DeviceName: string(csv), Code: "menshen1.secret"}}, nil
+}
+
+func (o *others) ImportExpected(_ context.Context, agency, name, by string, csv []byte) (wire.ExpectedList, int, error) {
+	o.by = by
+	if len(csv) == 0 {
+		return wire.ExpectedList{}, 0, badLife{}
+	}
+	return wire.ExpectedList{ID: "exp-1", Agency: agency, Name: name, ImportedBy: by, Devices: len(csv)}, 2, nil
+}
+
+func (o *others) ExpectedLists(_ context.Context, agency string) ([]wire.ExpectedList, error) {
+	if agency != "moda" {
+		return nil, nil
+	}
+	return []wire.ExpectedList{{ID: "exp-1", Agency: agency}}, nil
+}
+
+func (o *others) ExpectedDevices(_ context.Context, _, list string) ([]wire.ExpectedDevice, error) {
+	if list != "exp-1" {
+		return nil, store.ErrNotFound
+	}
+	return []wire.ExpectedDevice{{EK: "ab", DeviceName: "LT-1"}}, nil
+}
+
+func (o *others) RemoveExpected(_ context.Context, _, list string) error {
+	if list != "exp-1" {
+		return store.ErrNotFound
+	}
+	o.removed = append(o.removed, list)
+	return nil
 }
 
 func (o *others) NewLink(_ context.Context, personID string, _ time.Duration) (string, error) {
@@ -164,7 +205,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	f.dir = directory.New(s, clock, rand.Reader)
 	f.keeper = newKeeper(t, s, f.dir, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Inventories: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -63,7 +63,11 @@ func (a *Admin) issueCode(w http.ResponseWriter, r *http.Request) {
 	what := act{Action: "device code", Target: in.DeviceName, Input: in, agency: agency}
 	change(a, w, r, what, func(ctx context.Context, by string) (client.Code, string, error) {
 		expires := a.Clock().UTC().Add(life)
-		code, err := a.Codes.IssueCode(ctx, agency, in.DeviceName, by, life)
+		issue := a.Codes.IssueCode
+		if in.Replace {
+			issue = a.Codes.IssueReplacement
+		}
+		code, err := issue(ctx, agency, in.DeviceName, by, life)
 		return client.Code{Code: code, Expires: expires.Truncate(time.Second)}, "", err
 	})
 }

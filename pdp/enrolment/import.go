@@ -176,12 +176,9 @@ func (e *Enroller) approveWaiting(ctx context.Context, agency, by string) (appro
 	return approved, nil
 }
 
-// IssuedCode is one of the codes of IssueCodes.
-type IssuedCode struct{ DeviceName, Code string }
-
 // IssueCodes makes a one-time code for each name of a list: CSV with the one
 // column device_name. Every name is checked before the first code is made.
-func (e *Enroller) IssueCodes(ctx context.Context, agency, by string, life time.Duration, text []byte) ([]IssuedCode, error) {
+func (e *Enroller) IssueCodes(ctx context.Context, agency, by string, life time.Duration, text []byte) ([]wire.IssuedCode, error) {
 	rows, err := readList(text, MaxCodes, []string{columnName}, nil, []string{columnName})
 	if err != nil {
 		return nil, err
@@ -191,14 +188,14 @@ func (e *Enroller) IssueCodes(ctx context.Context, agency, by string, life time.
 			return nil, lineOf(err, r.line, columnName)
 		}
 	}
-	codes := make([]IssuedCode, len(rows))
+	codes := make([]wire.IssuedCode, len(rows))
 	for i, r := range rows {
 		name := r.values[columnName]
 		text, err := e.IssueCode(ctx, agency, name, by, life)
 		if err != nil {
 			return nil, err
 		}
-		codes[i] = IssuedCode{DeviceName: name, Code: text}
+		codes[i] = wire.IssuedCode{DeviceName: name, Code: text}
 	}
 	return codes, nil
 }

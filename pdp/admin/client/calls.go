@@ -67,6 +67,32 @@ func (c *Client) IssueCode(ctx context.Context, agency string, n NewCode) (Code,
 	return call[Code](ctx, c, http.MethodPost, under(agency, "codes"), n)
 }
 
+// IssueCodes makes a code for each name of a list.
+func (c *Client) IssueCodes(ctx context.Context, agency string, n NewCodes) (Codes, error) {
+	return call[Codes](ctx, c, http.MethodPost, under(agency, "codes/list"), n)
+}
+
+// ImportExpected takes a list of expected devices.
+func (c *Client) ImportExpected(ctx context.Context, agency string, n NewExpected) (ExpectedImported, error) {
+	return call[ExpectedImported](ctx, c, http.MethodPost, under(agency, "expected"), n)
+}
+
+// ExpectedLists shows an agency's lists of expected devices.
+func (c *Client) ExpectedLists(ctx context.Context, agency string) ([]wire.ExpectedList, error) {
+	return call[[]wire.ExpectedList](ctx, c, http.MethodGet, under(agency, "expected"), nil)
+}
+
+// ExpectedDevices shows one list.
+func (c *Client) ExpectedDevices(ctx context.Context, agency, list string) ([]wire.ExpectedDevice, error) {
+	return call[[]wire.ExpectedDevice](ctx, c, http.MethodGet, under(agency, "expected/"+url.PathEscape(list)), nil)
+}
+
+// RemoveExpected takes a list away.
+func (c *Client) RemoveExpected(ctx context.Context, agency, list string) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, under(agency, "expected/"+url.PathEscape(list)+"/remove"), struct{}{})
+	return err
+}
+
 // Devices lists an agency's devices.
 func (c *Client) Devices(ctx context.Context, agency string) ([]Device, error) {
 	return call[[]Device](ctx, c, http.MethodGet, under(agency, "devices"), nil)

@@ -47,6 +47,30 @@ type (
 	NewCode struct {
 		DeviceName  string `json:"device_name"`
 		LifeSeconds int64  `json:"life_seconds"`
+		// Replace lets another TPM take the place of the device of this name.
+		Replace bool `json:"replace,omitempty"`
+	}
+	// NewCodes asks for a code for each line of a CSV list with the one column
+	// device_name.
+	NewCodes struct {
+		CSV         string `json:"csv"`
+		LifeSeconds int64  `json:"life_seconds"`
+	}
+	// Codes are the codes, told this once.
+	Codes struct {
+		Codes   []wire.IssuedCode `json:"codes"`
+		Expires time.Time         `json:"expires"`
+	}
+	// NewExpected asks for a list of expected devices, in CSV.
+	NewExpected struct {
+		Name string `json:"name"`
+		CSV  string `json:"csv"`
+	}
+	// ExpectedImported is the new list, and how many devices that waited for
+	// approval it approved.
+	ExpectedImported struct {
+		List     wire.ExpectedList `json:"list"`
+		Approved int               `json:"approved"`
 	}
 	// Code is the code, told this once.
 	Code struct {
