@@ -24,7 +24,10 @@ type EnrolStart struct {
 	EKKey []byte `json:"ek_key,omitempty"`
 	// AK is the attestation key's TPMT_PUBLIC.
 	AK       []byte `json:"ak"`
-	Hostname string `json:"hostname"`
+	// SoftwareKey stands for EK and AK where a machine has no TPM: the
+	// SubjectPublicKeyInfo of its attestation key, which is P-256.
+	SoftwareKey []byte `json:"software_key,omitempty"`
+	Hostname    string `json:"hostname"`
 	OS       string `json:"os"` // runtime.GOOS
 }
 
