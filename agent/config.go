@@ -22,6 +22,12 @@ import (
 type Config struct {
 	// TPM is the device, "/dev/tpmrm0" or "unix:" and a software TPM's socket.
 	TPM string `yaml:"tpm"`
+	// Keys says where the device's keys live: "tpm", or "software" for a machine
+	// that has none. It is never guessed: a missing TPM is an error.
+	Keys string `yaml:"keys"`
+	// SoftwareSecret is the file of 32 bytes that opens software keys. Without
+	// it, systemd's credential menshen-agent-secret.
+	SoftwareSecret string `yaml:"software_secret"`
 	// PDP is the agents' port as host:port. Once enrolled it may be left out;
 	// where it is given it wins over the address that the device enrolled at.
 	PDP string `yaml:"pdp"`
@@ -83,6 +89,12 @@ const (
 	SeatNone   = "none"
 )
 
+// Values of Config.Keys.
+const (
+	KeysTPM      = "tpm"
+	KeysSoftware = "software"
+)
+
 // LoadConfig reads the file over the defaults of this operating system. Every
 // error is a *yamlfile.Error.
 func LoadConfig(file string) (Config, error) {
@@ -100,6 +112,7 @@ func defaults() Config {
 	data, run := directories()
 	return Config{
 		TPM:     tpm.DefaultDevice,
+		Keys:    KeysTPM,
 		State:   filepath.Join(data, "state.json"),
 		Helper:  filepath.Join(run+"-helper", "helper.sock"),
 		Control: filepath.Join(run, "agent.sock"),
@@ -121,6 +134,12 @@ func (c *Config) check() error {
 		if !filepath.IsAbs(path) {
 			return fmt.Errorf("%s: %q is not an absolute path", key, path)
 		}
+	}
+	if c.Keys != KeysTPM && c.Keys != KeysSoftware {
+		return fmt.Errorf("keys: %q is neither %q nor %q", c.Keys, KeysTPM, KeysSoftware)
+	}
+	if c.SoftwareSecret != "" && (c.Keys != KeysSoftware || !filepath.IsAbs(c.SoftwareSecret)) {
+		return errors.New("software_secret: an absolute path, and only with keys: software")
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		return fmt.Errorf("port: %d is not a port", c.Port)

@@ -11,21 +11,37 @@ import (
 
 	"github.com/menshen-zt/menshen/agent/client"
 	"github.com/menshen-zt/menshen/agent/evidence"
+	"github.com/menshen-zt/menshen/agent/softkey"
 	"github.com/menshen-zt/menshen/agent/state"
 	"github.com/menshen-zt/menshen/agent/tpm"
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/strictjson"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// device is the enrolled device while its TPM is open.
+// device is the enrolled device while its keys are open: a TPM's, or software
+// ones and then no TPM at all.
 type device struct {
 	tpm    *tpm.TPM
 	keys   *tpm.Keys
+	soft   *softkey.Keys
 	client *client.Client
 }
 
-// openDevice opens the TPM, loads the device's keys and prepares the client.
+// openDevice opens the device's keys where the configuration says that they
+// are, and prepares the client. A TPM that is missing is never made up for by
+// software.
 func (a *Agent) openDevice(s *state.State) (*device, error) {
+	found := KeysTPM
+	if softkey.Sealed(s.Keys) {
+		found = KeysSoftware
+	}
+	if a.config.Keys != found {
+		return nil, fault(nil, reason.SoftkeySetting, "wanted", a.config.Keys, "found", found)
+	}
+	if found == KeysSoftware {
+		return a.openSoftware(s)
+	}
 	var blobs tpm.Blobs
 	if err := strictjson.Unmarshal(s.Keys, &blobs); err != nil {
 		return nil, stateFault(fmt.Errorf("%w: %w", state.ErrCorrupt, err), a.file.Path())
@@ -46,11 +62,14 @@ func (a *Agent) openDevice(s *state.State) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
-	return &device{t, keys, c}, nil
+	return &device{tpm: t, keys: keys, client: c}, nil
 }
 
 func (d *device) close() error {
 	d.client.Close()
+	if d.tpm == nil {
+		return nil
+	}
 	return d.tpm.Close()
 }
 
@@ -83,6 +102,9 @@ func (a *Agent) attest(ctx context.Context, d *device) (wire.AttestAnswer, error
 		raw, err := evidence.Marshal(claims)
 		if err != nil {
 			return wire.Evidence{}, err
+		}
+		if d.soft != nil {
+			return softwareEvidence(d.soft, nonce, raw)
 		}
 		quote, pcrs, err := d.keys.Quote(nonce, raw)
 		if err != nil {

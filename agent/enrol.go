@@ -54,15 +54,11 @@ func Enrol(ctx context.Context, c Config, how Enrolment, tell func(step int)) (*
 		return nil, err
 	}
 	tell(1)
-	t, err := tpm.Open(c.TPM)
+	e, keys, closed, err := open(c, how, tell)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = t.Close() }()
-	e, keys, err := prepare(t, how, tell)
-	if err != nil {
-		return nil, err
-	}
+	defer closed()
 	e.Address, e.Code = c.PDP, parsed
 	tell(3)
 	done, err := client.Enrol(ctx, e)
@@ -79,6 +75,24 @@ func Enrol(ctx context.Context, c Config, how Enrolment, tell func(step int)) (*
 		return nil, stateFault(err, c.State)
 	}
 	return s, nil
+}
+
+// open makes the keys where the configuration says that they are to live.
+func open(c Config, how Enrolment, tell func(step int)) (e client.Enrolment, keys state.Secret, closed func(), err error) {
+	if c.Keys == KeysSoftware {
+		e, keys, err = prepareSoftware(c, tell)
+		return e, keys, func() {}, err
+	}
+	t, err := tpm.Open(c.TPM)
+	if err != nil {
+		return e, nil, nil, err
+	}
+	closed = func() { _ = t.Close() }
+	if e, keys, err = prepare(t, how, tell); err != nil {
+		closed()
+		return e, nil, nil, err
+	}
+	return e, keys, closed, nil
 }
 
 // mayEnrol refuses what would lose an enrolment: one that is there, a file that

@@ -5,6 +5,7 @@ import (
 
 	"github.com/menshen-zt/menshen/agent/client"
 	"github.com/menshen-zt/menshen/agent/helper"
+	"github.com/menshen-zt/menshen/agent/softkey"
 	"github.com/menshen-zt/menshen/agent/state"
 	"github.com/menshen-zt/menshen/agent/tpm"
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -48,6 +49,9 @@ func ReasonOf(err error) wire.Reason {
 		err  error
 		code string
 	}{
+		{softkey.ErrSecret, reason.SoftkeySecret},
+		{softkey.ErrSealed, reason.SoftkeyUnsealed},
+		{softkey.ErrCounter, reason.SoftkeyCounter},
 		{tpm.ErrNotFound, reason.TPMNotFound},
 		{tpm.ErrBusy, reason.TPMBusy},
 		{tpm.ErrReplaced, reason.TPMReplaced},
@@ -100,14 +104,15 @@ func ExitCode(err error) int {
 	switch code := ReasonOf(err).Code; {
 	case err == nil:
 		return 0
-	case errors.As(err, &wrong), code == reason.AgentRunsAsRoot, code == reason.AgentConfiguration:
+	case errors.As(err, &wrong), code == reason.AgentRunsAsRoot, code == reason.AgentConfiguration, code == reason.SoftkeySetting:
 		return ExitConfiguration
 	case code == reason.TPMNotFound, code == reason.TPMBusy, code == reason.PDPUnreachable, code == reason.PDPBusy:
 		return ExitUnavailable
 	case code == reason.StateNotWritten, code == reason.AgentCannotListen, code == reason.StateHeld,
 		errors.Is(err, unixsocket.ErrUnsafeDirectory), errors.Is(err, unixsocket.ErrTaken):
 		return ExitCannotCreate
-	case code == reason.StateUnreadable, code == reason.StateCorrupt, code == reason.StateExposed:
+	case code == reason.StateUnreadable, code == reason.StateCorrupt, code == reason.StateExposed,
+		code == reason.SoftkeySecret, code == reason.SoftkeyUnsealed, code == reason.SoftkeyCounter:
 		return ExitIO
 	}
 	return ExitFailure

@@ -123,7 +123,7 @@ func (j *judge) rules(dev wire.Device, _ time.Time) verifier.Rules {
 // verify implements appraisal.Config.Verify.
 func (j *judge) verify(in appraisal.Input) wire.Appraised {
 	return verifier.Appraise(verifier.Input{
-		Rules: j.rules(in.Device, in.Now), Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
+		Rules: j.rules(in.Device, in.Now), Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous, Cloned: in.Cloned,
 		Last: in.Last, Rests: in.Rests, Recall: in.Recall, RecallBoot: in.RecallBoot,
 		IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
 	})

@@ -27,11 +27,47 @@ type Enroller interface {
 	CertifySigningKey(nonce [wire.NonceSize]byte) (wire.CertifiedKey, error)
 }
 
+// SoftwareEnroller is what enrolment asks of keys where there is no TPM;
+// agent/softkey's Keys are it.
+type SoftwareEnroller interface {
+	// Attestation is the attestation key's SubjectPublicKeyInfo.
+	Attestation() []byte
+	TLSSigner() crypto.Signer
+	// Certified has the attestation key sign itself, the TLS key and the
+	// signing key.
+	Certified(nonce [wire.NonceSize]byte) (own, tls, signing wire.CertifiedKey, err error)
+}
+
+// start is what opens the enrolment, with the key of the connection.
+func (e *Enrolment) start() (wire.EnrolStart, crypto.Signer) {
+	in := wire.EnrolStart{Code: e.Code.text, Hostname: e.Hostname, OS: e.OS}
+	if e.Software != nil {
+		in.SoftwareKey = e.Software.Attestation()
+		return in, e.Software.TLSSigner()
+	}
+	in.EKCertificate, in.EKIntermediates, in.EKKey, in.AK = e.EKCertificate, e.EKIntermediates, e.EKKey, e.Keys.AK()
+	return in, e.Keys.TLSSigner()
+}
+
+// answer is what closes it.
+func (e *Enrolment) answer(c wire.EnrolChallenge) (wire.EnrolFinish, error) {
+	if e.Software == nil {
+		return answerChallenge(e.Keys, c)
+	}
+	if len(c.CertifyNonce) != wire.NonceSize || c.Enrolment == "" || c.EK != wire.SoftwareTemplate {
+		return wire.EnrolFinish{}, odd("a challenge that is not for a software key")
+	}
+	own, tls, signing, err := e.Software.Certified([wire.NonceSize]byte(c.CertifyNonce))
+	return wire.EnrolFinish{Enrolment: c.Enrolment, Secret: own.Signature, TLSKey: tls, SigningKey: signing}, err
+}
+
 // Enrolment is what Enrol needs to know.
 type Enrolment struct {
 	Address string // host:port of the agents' port
 	Code    Code
-	Keys    Enroller
+	// Keys are a TPM's; where there is none, Software stands for them.
+	Keys     Enroller
+	Software SoftwareEnroller
 	// EKCertificate is DER; where there is none, EKKey is the EK's
 	// SubjectPublicKeyInfo. EKIntermediates complete the certificate's chain.
 	EKCertificate, EKKey []byte
@@ -53,20 +89,18 @@ type Outcome struct {
 func Enrol(ctx context.Context, e Enrolment) (Outcome, error) {
 	var ca *x509.Certificate
 	pinned := trust{digest: &e.Code.CADigest}
-	c, err := newCaller(e.Address, pinned, e.Keys.TLSSigner(), e.Clock, e.Random, func(found *x509.Certificate) { ca = found })
+	start, key := e.start()
+	c, err := newCaller(e.Address, pinned, key, e.Clock, e.Random, func(found *x509.Certificate) { ca = found })
 	if err != nil {
 		return Outcome{}, err
 	}
 	h := c.newHTTP(1, time.Minute)
 	defer h.CloseIdleConnections()
 	var challenge wire.EnrolChallenge
-	if err := c.timed(ctx, h, "/v1/enrol/start", wire.EnrolStart{
-		Code: e.Code.text, EKCertificate: e.EKCertificate, EKIntermediates: e.EKIntermediates, EKKey: e.EKKey,
-		AK: e.Keys.AK(), Hostname: e.Hostname, OS: e.OS,
-	}, &challenge); err != nil {
+	if err := c.timed(ctx, h, "/v1/enrol/start", start, &challenge); err != nil {
 		return Outcome{}, err
 	}
-	finish, err := answerChallenge(e.Keys, challenge)
+	finish, err := e.answer(challenge)
 	if err != nil {
 		return Outcome{}, err
 	}

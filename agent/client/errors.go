@@ -80,7 +80,7 @@ func refusal(status int, d problem.Document) error {
 	}
 	e := &Error{Given: given, cause: fmt.Errorf("status %d", status)}
 	switch {
-	case given == reason.DeviceUnknown || given == reason.DeviceWaiting || given == reason.DeviceRetired:
+	case given == reason.DeviceUnknown || given == reason.DeviceWaiting || given == reason.DeviceWaitingSoftware || given == reason.DeviceRetired:
 		e.why = reason.New(reason.AgentDeviceUnknown, "code_given", given)
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		e.why = reason.New(reason.PDPBusy)

@@ -2,7 +2,6 @@ package softkey
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -39,12 +38,17 @@ func (k *Keys) Attestation() []byte { return k.public[Attestation] }
 // TLSSigner lends the TLS key for SHA-256 digests.
 func (k *Keys) TLSSigner() crypto.Signer { return signer{k.store, TLS} }
 
-// Certify has the attestation key sign one of the keys, itself too, for the
+// Certified has the attestation key sign all three keys, its own first, for the
 // PDP's nonce at enrolment.
-func (k *Keys) Certify(which Key, nonce [wire.NonceSize]byte) (wire.CertifiedKey, error) {
-	binding := wire.SoftwareCertifyBinding(names[which], nonce, k.public[which], k.tlsSPKI)
-	signature, err := k.store.Sign(Attestation, binding)
-	return wire.CertifiedKey{Public: k.public[which], Signature: signature}, err
+func (k *Keys) Certified(nonce [wire.NonceSize]byte) (own, tls, signing wire.CertifiedKey, err error) {
+	for which, to := range map[Key]*wire.CertifiedKey{Attestation: &own, TLS: &tls, Signing: &signing} {
+		binding := wire.SoftwareCertifyBinding(names[which], nonce, k.public[which], k.tlsSPKI)
+		to.Public = k.public[which]
+		if to.Signature, err = k.store.Sign(Attestation, binding); err != nil {
+			return own, tls, signing, err
+		}
+	}
+	return own, tls, signing, nil
 }
 
 // Prove signs one nonce and the digest of a claims document with the next
@@ -75,4 +79,3 @@ func (s signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte
 	}
 	return s.store.Sign(s.key, [sha256.Size]byte(digest))
 }
-

@@ -2,7 +2,8 @@ package reason
 
 // Area DEV, 260–299: a device's life, and keys that live in software.
 const (
-	DeviceQuarantined = "ZT-DEV-260"
+	DeviceQuarantined     = "ZT-DEV-260"
+	DeviceWaitingSoftware = "ZT-DEV-261"
 
 	SoftwareKeys     = "ZT-DEV-270"
 	SoftwareCloned   = "ZT-DEV-271"

@@ -23,12 +23,12 @@ type EnrolStart struct {
 	// and waits for an administrator who knows the EK.
 	EKKey []byte `json:"ek_key,omitempty"`
 	// AK is the attestation key's TPMT_PUBLIC.
-	AK       []byte `json:"ak"`
+	AK []byte `json:"ak"`
 	// SoftwareKey stands for EK and AK where a machine has no TPM: the
 	// SubjectPublicKeyInfo of its attestation key, which is P-256.
 	SoftwareKey []byte `json:"software_key,omitempty"`
 	Hostname    string `json:"hostname"`
-	OS       string `json:"os"` // runtime.GOOS
+	OS          string `json:"os"` // runtime.GOOS
 }
 
 // EnrolChallenge answers EnrolStart.
@@ -44,6 +44,12 @@ type EnrolChallenge struct {
 	EncryptedSecret []byte `json:"encrypted_secret"`
 	CertifyNonce    []byte `json:"certify_nonce"` // 32 bytes
 }
+
+// SoftwareTemplate stands for the EK's template where there is no TPM. The
+// agent then proves possession of its attestation key: EnrolFinish.Secret is
+// that key's signature over SoftwareCertifyBinding of itself, and so are the
+// Signatures of the CertifiedKeys, whose Public is a SubjectPublicKeyInfo.
+const SoftwareTemplate = "software"
 
 // CertifiedKey is a key with the AK's TPM2_Certify over it.
 type CertifiedKey struct {

@@ -69,8 +69,20 @@ type SoftwareProof struct {
 // SoftwareBinding returns the 32 bytes that a SoftwareProof signs: as
 // QuoteBinding, with the counter.
 func SoftwareBinding(nonce [NonceSize]byte, claims []byte, tlsSPKI [sha256.Size]byte, counter uint64) [sha256.Size]byte {
-	inner := QuoteBinding(nonce, claims, tlsSPKI)
+	return SoftwareBindingOf(nonce, sha256.Sum256(claims), tlsSPKI, counter)
+}
+
+// SoftwareBindingOf is SoftwareBinding for claims of which the digest is known.
+func SoftwareBindingOf(nonce [NonceSize]byte, claims, tlsSPKI [sha256.Size]byte, counter uint64) [sha256.Size]byte {
+	inner := QuoteBindingOf(nonce, claims, tlsSPKI)
 	return binding("menshen/software/v1", inner[:], sha256.Sum256(binary.BigEndian.AppendUint64(nil, counter)), tlsSPKI)
+}
+
+// SoftwareCertifyBinding returns the 32 bytes that the attestation key of a
+// device without a TPM signs for each of its keys at enrolment; purpose is
+// "attestation", "tls" or "signing", public the key's SubjectPublicKeyInfo.
+func SoftwareCertifyBinding(purpose string, nonce [NonceSize]byte, public []byte, tlsSPKI [sha256.Size]byte) [sha256.Size]byte {
+	return binding("menshen/software-certify/"+purpose+"/v1", nonce[:], sha256.Sum256(public), tlsSPKI)
 }
 
 // Quote is a TPM2_Quote's answer: a TPMS_ATTEST and a TPMT_SIGNATURE, each

@@ -83,6 +83,8 @@ func (a *API) device(ctx context.Context, spki [sha256.Size]byte) (wire.Device, 
 		return wire.Device{}, err
 	case dev.Status == wire.DeviceActive || dev.Status == wire.DeviceQuarantined:
 		return dev, nil
+	case dev.Status == wire.DevicePending && dev.Provenance == wire.ProvenanceSoftware:
+		why = reason.New(reason.DeviceWaitingSoftware, "device", dev.Name)
 	case dev.Status == wire.DevicePending:
 		why = reason.New(reason.DeviceWaiting, "device", dev.Name)
 	default:

@@ -47,6 +47,9 @@ type Input struct {
 	// Previous is the clock of the last Evidence that was accepted without a
 	// fall of its counters, nil if there is none.
 	Previous *wire.TPMClock
+	// Cloned says that the Verifier found two copies of this device once. It
+	// holds until the device enrols anew.
+	Cloned bool
 	// Last is the last judgement that counted, nil before the first, and Rests
 	// what it rests on: zero where it cannot stand for another Evidence.
 	Last  *wire.AttestationResult

@@ -33,7 +33,7 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 
 	// The appraising lock keeps the device's last result as it is meanwhile.
 	a.mu.Lock()
-	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused, Rests: d.rests}
+	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused, Rests: d.rests, Cloned: d.cloned}
 	a.mu.Unlock()
 	next, out := a.verify(ctx, dev, t, in.Evidence, last)
 	// Evidence that was overtaken by newer Evidence, or that asks the PDP to
@@ -59,7 +59,7 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 
 func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wire.Evidence, last judged) (judged, wire.Appraised) {
 	in := Input{
-		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: last.Clock, Recall: func() *wire.Kept { return a.recall(ctx, dev) },
+		Evidence: e, Device: dev, Nonce: t.Nonce, Previous: last.Clock, Cloned: last.Cloned, Recall: func() *wire.Kept { return a.recall(ctx, dev) },
 		RecallBoot: func() *wire.Boot { return a.recallBoot(ctx, dev.ID) },
 		IssuedAt:   t.IssuedAt, Now: a.Clock(), ValidFor: a.validFor(),
 	}
@@ -72,7 +72,7 @@ func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wir
 	out := a.Verify(in)
 	r := out.AttestationResult
 	r.DeviceID, r.IssuedAt, r.ValidUntil = dev.ID, t.IssuedAt, t.IssuedAt.Add(a.validFor())
-	next := judged{Result: r, Clock: last.Clock, Refused: refused(r), Rests: out.Rests}
+	next := judged{Result: r, Clock: last.Clock, Refused: refused(r), Rests: out.Rests, Cloned: last.Cloned || isCloned(r)}
 	if next.Refused {
 		next.Rests, out.Kept = [sha256.Size]byte{}, nil
 	}
@@ -82,6 +82,11 @@ func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wir
 		next.Clock = &r.Clock
 	}
 	return next, out
+}
+
+// isCloned reports whether two copies of the device were seen.
+func isCloned(r wire.AttestationResult) bool {
+	return slices.ContainsFunc(r.Findings, func(f wire.Finding) bool { return f.Reason.Code == reason.SoftwareCloned })
 }
 
 // refused reports whether Evidence was not this device's. A boot that was
@@ -102,7 +107,7 @@ func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next judge
 	}
 	a.change(dev.ID, func(d *device, now time.Time) bool {
 		d.result, d.refused, d.clock, d.doubted, d.seen = r, next.Refused, next.Clock, false, now
-		d.rests, d.agency = next.Rests, dev.Agency
+		d.rests, d.agency, d.cloned = next.Rests, dev.Agency, next.Cloned
 		if c := d.command; c != nil && !r.IssuedAt.Before(c.askedAt) {
 			close(c.done)
 			d.command = nil

@@ -27,7 +27,7 @@ func (a *Appraiser) Inherit(ctx context.Context, old, made wire.Device) ([]store
 	if err := json.Unmarshal(record.Value, &j); err != nil || j.V != schema {
 		return nil, nil, fmt.Errorf("appraisal: unreadable result %s, schema version %d: %w", from, j.V, err)
 	}
-	j = judged{V: schema, Clock: j.Clock}
+	j = judged{V: schema, Clock: j.Clock, Cloned: j.Cloned}
 	value, err := json.Marshal(j)
 	if err != nil {
 		return nil, nil, fmt.Errorf("appraisal: %w", err)

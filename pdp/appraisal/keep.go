@@ -28,6 +28,7 @@ type judged struct {
 	Result  wire.AttestationResult `json:"result"`
 	Clock   *wire.TPMClock         `json:"clock,omitempty"`
 	Refused bool                   `json:"refused"`
+	Cloned  bool                   `json:"cloned,omitempty"`
 	Rests   [sha256.Size]byte      `json:"rests,omitzero"`
 }
 
@@ -103,6 +104,7 @@ func (a *Appraiser) load(ctx context.Context) error {
 // restore gives a device what the store holds of it. The lock is held.
 func (a *Appraiser) restore(d *device, j judged, seen, now time.Time) {
 	d.result, d.clock, d.refused, d.rests, d.seen = j.Result, j.Clock, j.Refused, j.Rests, seen
+	d.cloned = j.Cloned
 	a.settle(d, now)
 }
 

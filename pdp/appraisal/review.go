@@ -80,7 +80,7 @@ func (a *Appraiser) review(ctx context.Context, dev wire.Device) error {
 	d.appraising.Lock()
 	defer d.appraising.Unlock()
 	a.mu.Lock()
-	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused}
+	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused, Cloned: d.cloned}
 	a.mu.Unlock()
 	kept := a.recall(ctx, dev)
 	if last.Refused || last.Result.IssuedAt.IsZero() || kept == nil {

@@ -19,6 +19,8 @@ type device struct {
 	refused bool
 	rests   [sha256.Size]byte // what result rests on
 	agency  string
+	// cloned says that two copies of it were seen.
+	cloned bool
 	// doubted says that Evidence came which could not be kept: what is
 	// known is not to be relied on any more.
 	doubted bool

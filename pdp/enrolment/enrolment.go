@@ -4,6 +4,9 @@
 // attestation key certifies (TCG EK Credential Profile 2.5; TPM 2.0 part 1, 24).
 //
 // Guarantees:
+//   - A machine without a TPM enrols a software key, which proves nothing of the
+//     machine: it waits for an administrator, takes no TPM's place, and stays
+//     marked.
 //   - A device comes with a code, or is expected: its EK is on an agency's list.
 //     Without a code a row lets one device in, once.
 //   - A code is 256 random bits, stored as a digest, works once, ends by its
@@ -60,6 +63,11 @@ type Endorser interface {
 	// CheckAK checks that ak (TPMT_PUBLIC) is a restricted signing key that
 	// was made in a TPM and cannot leave it.
 	CheckAK(ak []byte) error
+	// CheckSoftwareKey accepts the SubjectPublicKeyInfo of the attestation key
+	// of a machine without a TPM.
+	CheckSoftwareKey(spki []byte) error
+	// SoftwareCertified is Certified for such a machine.
+	SoftwareCertified(key wire.CertifiedKey, attestation []byte, purpose string, nonce [wire.NonceSize]byte, tlsSPKI [sha256.Size]byte) ([sha256.Size]byte, error)
 	// Certified checks the AK's certification of key for purpose, and returns
 	// the SHA-256 digest of the key's SubjectPublicKeyInfo.
 	Certified(key wire.CertifiedKey, ak, qualifiedName []byte, purpose string, nonce [wire.NonceSize]byte, tlsSPKI [sha256.Size]byte) ([sha256.Size]byte, error)

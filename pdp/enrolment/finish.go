@@ -89,7 +89,10 @@ func (s *session) step() step {
 }
 
 func (s *session) provenance() wire.Provenance {
-	if s.Endorsed {
+	switch {
+	case s.Software:
+		return wire.ProvenanceSoftware
+	case s.Endorsed:
 		return wire.ProvenanceTPM
 	}
 	return wire.ProvenanceTPMUnendorsed
@@ -101,6 +104,9 @@ func (e *Enroller) finish(ctx context.Context, sealed session, in wire.EnrolFini
 	var none wire.Device
 	if subtle.ConstantTimeCompare(sealed.TLSSPKI, tlsSPKI[:]) != 1 {
 		return none, nil, refuse(nil, reason.EnrolChannel)
+	}
+	if sealed.Software {
+		return e.finishSoftware(ctx, sealed, in, tlsSPKI, s)
 	}
 	// The TPM released the secret, so AK and EK live in one TPM.
 	secret := sha256.Sum256(in.Secret)

@@ -21,6 +21,7 @@ type session struct {
 	CodeKey       string               `json:"code"`   // empty for an expected device
 	Agency        string               `json:"agency"` // for the record, should the code be gone
 	DeviceName    string               `json:"device_name"`
+	Software      bool                 `json:"software,omitempty"`
 	EK            []byte               `json:"ek"`
 	Template      string               `json:"template"`
 	Endorsed      bool                 `json:"endorsed"`
@@ -61,7 +62,11 @@ func (e *Enroller) Start(ctx context.Context, in wire.EnrolStart, tlsSPKI [sha25
 	if err != nil {
 		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
 	}
-	challenge, err := e.challengeCode(ctx, c, in, tlsSPKI, &s)
+	ask := e.challengeCode
+	if len(in.SoftwareKey) > 0 {
+		ask = e.challengeSoftware
+	}
+	challenge, err := ask(ctx, c, in, tlsSPKI, &s)
 	if err != nil {
 		return wire.EnrolChallenge{}, e.refused(ctx, s, err)
 	}
@@ -71,14 +76,27 @@ func (e *Enroller) Start(ctx context.Context, in wire.EnrolStart, tlsSPKI [sha25
 	return challenge, nil
 }
 
-// checkStart bounds what the agent says of itself: it is shown to people.
-func checkStart(in wire.EnrolStart) error {
-	malformed := func(field string) error { return refuse(nil, reason.EnrolMalformed, "field", field) }
+func malformed(field string) error { return refuse(nil, reason.EnrolMalformed, "field", field) }
+
+// checkMachine bounds what the agent says of itself: it is shown to people.
+func checkMachine(in wire.EnrolStart) error {
 	if len(in.Hostname) > 253 || !utf8.ValidString(in.Hostname) || !plain(in.Hostname) {
 		return malformed("hostname")
 	}
 	if !slices.Contains([]string{"linux", "windows", "darwin"}, in.OS) {
 		return malformed("os")
+	}
+	return nil
+}
+
+// checkStart bounds what the agent sends of its TPM. A key of each kind could be
+// read in two ways.
+func checkStart(in wire.EnrolStart) error {
+	if err := checkMachine(in); err != nil {
+		return err
+	}
+	if len(in.SoftwareKey) > 0 {
+		return refuse(nil, reason.EnrolSoftwareMixed)
 	}
 	if len(in.AK) == 0 || len(in.AK) > 1024 {
 		return malformed("ak")

@@ -32,6 +32,8 @@ type Input struct {
 	Nonce [wire.NonceSize]byte
 	// Previous is the clock of the last Evidence without a fall, if any.
 	Previous *wire.TPMClock
+	// Cloned says that two copies of this device's software keys were seen.
+	Cloned bool
 	// Last is the judgement of the last Evidence, nil if there is none, and Rests
 	// what that gave as its own.
 	Last  *wire.AttestationResult
@@ -125,10 +127,7 @@ func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
 			out.Vector.InstanceIdentity = wire.Warning
 		}
 	}
-	if boot == nil {
-		boot = &wire.Boot{} // appraised as one that shows nothing
-	}
-	booted := AppraiseBoot(*boot, rules.References, rules.Policy.Boot)
+	booted := bootOf(rules, k, boot)
 	out.Vector.Executables = worst(booted.Executables, appraiseLog(k.LogFindings))
 	out.Vector.Hardware = worst(out.Vector.Hardware, booted.Hardware)
 	out.Vector.Configuration = configuration(claims, findings)
@@ -143,6 +142,18 @@ func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
 	}
 	out.Findings = slices.Concat(k.Fallen, findings, k.LogFindings, booted.Findings)
 	return out
+}
+
+// bootOf appraises what is known of the boot. Where no TPM speaks that is
+// nothing, and nothing can be demanded.
+func bootOf(rules Rules, k *wire.Kept, boot *wire.Boot) wire.BootAppraisal {
+	if k.Hardware == wire.TrustNone {
+		return wire.BootAppraisal{Findings: []wire.Finding{{Type: wire.FindingUnsupported, Reason: reason.New(reason.SoftwareKeys), Note: true}}}
+	}
+	if boot == nil {
+		boot = &wire.Boot{} // appraised as one that shows nothing
+	}
+	return AppraiseBoot(*boot, rules.References, rules.Policy.Boot)
 }
 
 // appraiseDocument judges everything that a claims document says: what else it
@@ -180,7 +191,8 @@ func refuse(out wire.Appraised, findings ...wire.Finding) wire.Appraised {
 		DeviceID: r.DeviceID, IssuedAt: r.IssuedAt, ValidUntil: r.ValidUntil, Findings: findings,
 	}}
 	for _, f := range findings {
-		if f.Type == wire.FindingTampered {
+		// What was rolled back so far that nothing is judged is a copy's.
+		if f.Type == wire.FindingTampered || f.Type == wire.FindingRolledBack {
 			out.Vector.InstanceIdentity = wire.Contraindicated
 		}
 	}

@@ -32,6 +32,12 @@ func prove(in Input) (proof, *wire.Finding) {
 	if !ok || !bounded(in.Evidence) {
 		return proof{}, tampered(reason.EvidenceMalformed)
 	}
+	if in.Device.Provenance == wire.ProvenanceSoftware {
+		return proveBySoftware(in, claims)
+	}
+	if in.Evidence.Software != nil {
+		return proof{}, tampered(reason.SoftwareForTPM)
+	}
 	switch in.Device.Provenance {
 	case wire.ProvenanceTPM:
 		return proveByTPM(in, claims, wire.Affirming)

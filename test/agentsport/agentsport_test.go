@@ -72,7 +72,7 @@ func (e endorser) Unendorsed(spki []byte) (enrolment.EndorsementKey, error) {
 
 func verify(in appraisal.Input) wire.Appraised {
 	return verifier.Appraise(verifier.Input{
-		Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous,
+		Evidence: in.Evidence, Device: in.Device, Nonce: in.Nonce, Previous: in.Previous, Cloned: in.Cloned,
 		Last: in.Last, Rests: in.Rests, Recall: in.Recall, RecallBoot: in.RecallBoot,
 		Rules:    verifier.Rules{Policy: verifier.Policy{SupportedOS: []verifier.OS{{ID: "debian", Version: "13"}}}},
 		IssuedAt: in.IssuedAt, Now: in.Now, ValidFor: in.ValidFor,
