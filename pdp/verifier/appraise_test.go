@@ -277,7 +277,7 @@ func TestNotJudged(t *testing.T) {
 		"no TLS key":         {func(in *verifier.Input) { in.Device.TLSSPKI = nil }, "unsupported/" + reason.EvidenceUnpinned},
 		"no nonce":           {func(in *verifier.Input) { in.Nonce = [32]byte{} }, "unsupported/" + reason.EvidenceUnpinned},
 		"no provenance":      {func(in *verifier.Input) { in.Device.Provenance = "" }, "unsupported/" + reason.ProvenanceUnsupported},
-		"software keys":      {func(in *verifier.Input) { in.Device.Provenance = wire.ProvenanceSoftware }, "unsupported/" + reason.ProvenanceUnsupported},
+		"an enclave's keys":  {func(in *verifier.Input) { in.Device.Provenance = wire.ProvenanceSecureEnclave }, "unsupported/" + reason.ProvenanceUnsupported},
 		"at the end of life": {func(in *verifier.Input) { in.Now = in.IssuedAt.Add(wire.NonceLife) }, "stale/" + reason.EvidenceStale},
 		"before its nonce":   {func(in *verifier.Input) { in.Now = in.IssuedAt.Add(-1) }, "stale/" + reason.EvidenceStale},
 		"no issue time":      {func(in *verifier.Input) { in.IssuedAt = time.Time{} }, "stale/" + reason.EvidenceStale},
