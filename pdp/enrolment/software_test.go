@@ -190,3 +190,33 @@ func TestSoftwareAnswersThatAreRefused(t *testing.T) {
 		t.Errorf("the refusals spoiled the enrolment: %v", err)
 	}
 }
+
+// TestACodeReplacesASoftwareDeviceByAnother, and never one with a TPM.
+func TestACodeReplacesASoftwareDeviceByAnother(t *testing.T) {
+	f, m := open(t), newPlain(t)
+	old, err := f.Finish(t.Context(), m.finish(t, f.beginPlain(t, m, f.code(t, "moda", "VM-1"))), m.spki)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := newPlain(t)
+	out, err := f.Finish(t.Context(), fresh.finish(t, f.beginPlain(t, fresh, f.replacement(t, "VM-1"))), fresh.spki)
+	if err != nil || f.device(t, out.DeviceID).Status != wire.DevicePending || f.device(t, old.DeviceID).Status != wire.DeviceRetired {
+		t.Errorf("%+v %v", out, err)
+	}
+	f.enrol(t, laptop, "moda", "LT-2231")
+	_, err = f.Start(t.Context(), m.start(f.replacement(t, "LT-2231")), m.spki, "192.0.2.7")
+	refusedWith(t, err, reason.EnrolNameTaken)
+	gone := f.replacement(t, "VM-1")
+	if _, err := f.directory.RetireDevice(t.Context(), out.DeviceID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Start(t.Context(), m.start(gone), m.spki, "192.0.2.7")
+	refusedWith(t, err, reason.EnrolReplacedGone)
+}
+
+// TestASoftwareKeyNeedsACode: a list names EKs.
+func TestASoftwareKeyNeedsACode(t *testing.T) {
+	f, m := open(t), newPlain(t)
+	_, err := f.Start(t.Context(), m.start(""), m.spki, "192.0.2.7")
+	refusedWith(t, err, reason.EnrolSoftwareMixed)
+}
