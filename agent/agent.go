@@ -30,11 +30,12 @@ type Agent struct {
 	helper  *helper.Client
 	posture *posture.Set
 	// watched is posture without the firewall, which the helper watches.
-	watched *posture.Set
-	seats   local.Seats
-	screens screenLocks
-	wake    chan string // at most one cause waits
-	pace    *bucket
+	watched   *posture.Set
+	baselines *baselines
+	seats     local.Seats
+	screens   screenLocks
+	wake      chan string // at most one cause waits
+	pace      *bucket
 
 	mu   sync.Mutex
 	view view
@@ -68,6 +69,7 @@ const (
 	partLoopback
 	partState
 	partDevice
+	partBaseline
 	partClock
 )
 
@@ -90,6 +92,7 @@ func New(c Config, version string, logger *slog.Logger) (*Agent, error) {
 	}
 	a.posture = posture.New(a.machine())
 	a.watched = a.posture.Without(wire.ClaimFirewall)
+	a.baselines = &baselines{config: c.Baselines, root: a.helper}
 	a.view.problems = map[part]wire.Reason{}
 	a.view.done = make(chan struct{})
 	return a, nil
@@ -254,6 +257,7 @@ func (a *Agent) attached(ctx context.Context, d *device) error {
 	all.Go(func() {
 		d.client.Stand(ctx, func(c wire.Command) {
 			if c.Kind == wire.CommandMeasure {
+				a.baselines.forget()
 				a.trigger("the PDP asks")
 			}
 		}, a.connection)

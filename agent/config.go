@@ -51,6 +51,7 @@ type Config struct {
 	// Administrators are the accounts that may have administrators' rights.
 	Administrators []string        `yaml:"administrators"`
 	Antivirus      AntivirusConfig `yaml:"antivirus"`
+	Baselines      BaselineConfig  `yaml:"baselines"`
 	// AllowRoot lets the agent itself run as root.
 	AllowRoot bool      `yaml:"allow_root"`
 	Log       LogConfig `yaml:"log"`
@@ -120,7 +121,11 @@ func defaults() Config {
 		Seat:    SeatLogind,
 
 		ScreenLockWithin: yamlfile.Duration{Duration: posture.DefaultLockWithin},
-		Antivirus:        AntivirusConfig{MaxAge: yamlfile.Duration{Duration: posture.DefaultSignatureAge}},
+		Baselines: BaselineConfig{
+			Rules: shippedBaselines(), Local: filepath.Join(filepath.Dir(DefaultConfig()), "baselines.d"),
+			Every: yamlfile.Duration{Duration: defaultBaselineAge},
+		},
+		Antivirus: AntivirusConfig{MaxAge: yamlfile.Duration{Duration: posture.DefaultSignatureAge}},
 	}
 }
 
@@ -151,6 +156,9 @@ func (c *Config) check() error {
 		return errors.New("users: they are named only with seat: none")
 	}
 	if err := c.Antivirus.check(); err != nil {
+		return err
+	}
+	if err := c.Baselines.check(); err != nil {
 		return err
 	}
 	if c.ScreenLockWithin.Duration < time.Second {

@@ -98,6 +98,7 @@ func (a *Agent) address(s *state.State) string {
 func (a *Agent) attest(ctx context.Context, d *device) (wire.AttestAnswer, error) {
 	return d.client.Attest(ctx, func(nonce [wire.NonceSize]byte) (wire.Evidence, error) {
 		claims := a.posture.Measure(ctx)
+		a.measureBaselines(ctx, &claims)
 		a.remember(claims)
 		raw, err := evidence.Marshal(claims)
 		if err != nil {

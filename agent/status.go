@@ -81,6 +81,7 @@ func (a *Agent) Check(ctx context.Context) local.Status {
 	target, attached := a.view.begun+1, a.view.device != nil
 	a.mu.Unlock()
 	if attached {
+		a.baselines.forget()
 		a.trigger("asked on this machine")
 		for a.waitFor(ctx, target) {
 		}

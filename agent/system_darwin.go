@@ -7,6 +7,9 @@ func directories() (data, run string) {
 	return "/Library/Application Support/Menshen/agent", "/var/run/menshen-agent"
 }
 
+// shippedBaselines is where the package lays rule files.
+func shippedBaselines() string { return "/Library/Application Support/Menshen/baselines" }
+
 // DefaultConfig is the configuration file's path.
 func DefaultConfig() string { return "/Library/Application Support/Menshen/agent.yaml" }
 

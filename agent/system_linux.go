@@ -8,6 +8,9 @@ import (
 // directories are where the package lays the agent's data and sockets.
 func directories() (data, run string) { return "/var/lib/menshen-agent", "/run/menshen-agent" }
 
+// shippedBaselines is where the package lays rule files.
+func shippedBaselines() string { return "/usr/share/menshen/baselines" }
+
 // DefaultConfig is the configuration file's path.
 func DefaultConfig() string { return "/etc/menshen/agent.yaml" }
 

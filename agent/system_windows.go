@@ -12,6 +12,9 @@ func directories() (data, run string) {
 	return filepath.Join(base, "agent"), filepath.Join(base, "run")
 }
 
+// shippedBaselines is where the package lays rule files.
+func shippedBaselines() string { return filepath.Join(programData(), "baselines") }
+
 // DefaultConfig is the configuration file's path.
 func DefaultConfig() string { return filepath.Join(programData(), "agent.yaml") }
 

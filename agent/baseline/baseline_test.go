@@ -3,6 +3,7 @@ package baseline
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -236,4 +237,46 @@ func FuzzRuleFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReportsThatAreTooLarge: what is left out is said nowhere, but each rule's
+// state is sent as long as it fits.
+func TestReportsThatAreTooLarge(t *testing.T) {
+	report := func(id string, rules int) Report {
+		r := Report{BaselineReport: wire.BaselineReport{Baseline: id, Version: "1"}}
+		for i := range rules {
+			state := wire.ClaimPass
+			if i%10 == 0 {
+				state = wire.ClaimFail
+			}
+			r.Results = append(r.Results, wire.RuleResult{Rule: fmt.Sprintf("%s-%04d", id, i), State: state, Seen: strings.Repeat("x", wire.MaxSeen)})
+		}
+		return r
+	}
+	for name, c := range map[string]struct {
+		rules        int
+		passes, fail bool
+		sent         int
+	}{
+		"fits":             {150, true, true, 1},
+		"passes shortened": {400, false, true, 1},
+		"all shortened":    {1000, false, false, 1},
+		"nothing is sent":  {1300, false, false, 0},
+	} {
+		reports := []Report{report("AGENCY-01", c.rules)}
+		got := Wire(reports)
+		if len(got) != c.sent || sizeOf(t, got) > maxWire {
+			t.Errorf("%s: %d reports of %d bytes", name, len(got), sizeOf(t, got))
+			continue
+		}
+		if c.sent == 0 {
+			continue
+		}
+		if seen := got[0].Results; len(seen) != c.rules || (seen[1].Seen != "") != c.passes || (seen[0].Seen != "") != c.fail {
+			t.Errorf("%s: %d rules, %+v", name, len(seen), seen[:2])
+		}
+		if reports[0].Results[1].Seen == "" {
+			t.Errorf("%s: the report itself was changed", name)
+		}
+	}
 }

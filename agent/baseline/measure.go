@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,13 +32,42 @@ type Explained struct {
 	Partial bool
 }
 
-// Wire returns the reports as the PDP gets them.
+// maxWire bounds the reports in a claims document, of whose bytes the claims
+// need some too.
+const maxWire = wire.MaxClaimsBytes * 3 / 4
+
+// Wire returns the reports as the PDP gets them. Where they are too many to be
+// sent whole, what was seen is left out: first of rules that pass, then of all.
+// Reports that are still too large are not sent, which the PDP notices.
 func Wire(reports []Report) []wire.BaselineReport {
-	var all []wire.BaselineReport
+	all := make([]wire.BaselineReport, 0, len(reports))
 	for _, r := range reports {
 		all = append(all, r.BaselineReport)
 	}
-	return all
+	for _, spare := range []func(wire.RuleResult) bool{
+		func(wire.RuleResult) bool { return false },
+		func(r wire.RuleResult) bool { return r.State == wire.ClaimPass || r.State == wire.ClaimNotApplicable },
+		func(wire.RuleResult) bool { return true },
+	} {
+		for i := range all {
+			all[i].Results = without(all[i].Results, spare)
+		}
+		if raw, err := json.Marshal(all); err == nil && len(raw) <= maxWire {
+			return all
+		}
+	}
+	return nil
+}
+
+// without leaves out what was seen of some results.
+func without(results []wire.RuleResult, spare func(wire.RuleResult) bool) []wire.RuleResult {
+	results = slices.Clone(results)
+	for i, r := range results {
+		if spare(r) {
+			results[i].Seen = ""
+		}
+	}
+	return results
 }
 
 // Listed is one baseline of a set, for administrators.

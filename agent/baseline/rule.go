@@ -33,6 +33,9 @@ type System struct {
 	Version string `yaml:"version"`
 }
 
+// String is the form that the PDP's configuration takes: "debian 12".
+func (s System) String() string { return s.ID + " " + s.Version }
+
 // Numbers says where a baseline's rule numbers come from.
 type Numbers string
 

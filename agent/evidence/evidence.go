@@ -36,7 +36,8 @@ func Marshal(claims wire.Claims) ([]byte, error) {
 			return nil, fmt.Errorf("%w: claim %q passes with a problem", ErrInvalid, c.ID)
 		}
 	}
-	raw, err := json.Marshal(wire.Claims{Claims: ordered})
+	claims.Claims = ordered
+	raw, err := json.Marshal(claims)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}

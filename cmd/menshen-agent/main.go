@@ -1,7 +1,7 @@
 // Command menshen-agent is the agent on a laptop: flags → Config → New → Run.
 //
-// Exit codes of `status` and `check`: 0 healthy, 1 something fails, 2 cannot
-// tell; of `doctor`: 0 nothing is wrong, 1 something is. Of everything else: 0
+// Exit codes of `status`, `check` and `baseline`: 0 healthy, 1 something fails,
+// 2 cannot tell; of `doctor`: 0 nothing is wrong, 1 something is. Of everything else: 0
 // done or ended when told to, 64 usage, 69 no TPM or no PDP, 73 a socket or the
 // state cannot be written, 74 the state cannot be read, 78 the configuration
 // must be repaired first (a service manager does not start the agent again),
@@ -98,6 +98,6 @@ func command(g *global) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&g.file, "config", "c", agent.DefaultConfig(), "configuration file")
 	flags.StringVar(&g.lang, "lang", "", "en or zh-TW; by default what LANG says")
-	root.AddCommand(run(g), serviceRun(g), helperCommand(g), sessionCommand(g), enrol(g), status(g), check(g), doctor(g), validate(g), showVersion())
+	root.AddCommand(run(g), serviceRun(g), helperCommand(g), sessionCommand(g), enrol(g), status(g), check(g), doctor(g), baselineCommand(g), validate(g), showVersion())
 	return root
 }

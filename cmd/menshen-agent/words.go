@@ -40,6 +40,7 @@ type words struct {
 	claims                                                                        map[wire.ClaimID]string
 	marks                                                                         map[wire.ClaimState]string
 	organs                                                                        map[string]string
+	baseline                                                                      baselineWords
 }
 
 func wordsOf(lang reason.Language) *words {
@@ -92,7 +93,8 @@ func (w *words) ago(d time.Duration) string {
 
 func english() *words {
 	return &words{
-		device: "Device %s", thisDevice: "This device", trust: "trust %d/100", allGood: "all checks pass",
+		baseline: baselineEnglish(),
+		device:   "Device %s", thisDevice: "This device", trust: "trust %d/100", allGood: "all checks pass",
 		refused: "refused: %s (%s)", cannotTell: "cannot tell: %s (%s)", notAccepted: "the last measurement was refused", unknown: "cannot tell",
 		measured: "measured %s", fix: "fix: %s", comma: ", ", configGood: "the configuration is good",
 		step: "Step %d of %d: %s", enrolled: "Enrolled as %s of %s (keys: %s) in %s. The agent starts to attest by itself.",
@@ -120,7 +122,8 @@ func english() *words {
 
 func chinese() *words {
 	return &words{
-		device: "裝置 %s", thisDevice: "這台裝置", trust: "信任 %d/100", allGood: "所有檢查皆符合",
+		baseline: baselineChinese(),
+		device:   "裝置 %s", thisDevice: "這台裝置", trust: "信任 %d/100", allGood: "所有檢查皆符合",
 		refused: "被拒絕：%s (%s)", cannotTell: "無法判斷：%s (%s)", notAccepted: "上次量測被拒絕", unknown: "無法判斷",
 		measured: "%s量測", fix: "修復方式：%s", comma: "、", configGood: "設定檔正確",
 		step: "第 %d / %d 步：%s", enrolled: "已註冊為 %s，機關 %s，金鑰 %s，歷時 %s。代理程式將自動開始證明。",
