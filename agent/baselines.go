@@ -12,6 +12,7 @@ import (
 
 	"github.com/menshen-zt/menshen/agent/baseline"
 	"github.com/menshen-zt/menshen/agent/helper"
+	"github.com/menshen-zt/menshen/internal/command"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/internal/yamlfile"
@@ -89,7 +90,7 @@ func MeasureBaselines(ctx context.Context, c Config) ([]baseline.Report, error) 
 }
 
 func baselineMachine(root baseline.RootSource) baseline.Machine {
-	return baseline.Machine{Files: os.DirFS("/"), Runner: baseline.Programs{}, Root: root}
+	return baseline.Machine{Files: os.DirFS("/"), Runner: command.System{}, Root: root}
 }
 
 // baselines keeps the last reports, because measuring starts programs.
