@@ -22,6 +22,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/test/attacker"
 )
 
@@ -35,9 +36,35 @@ type attack struct {
 	// want are the codes of the refusal, or of the findings beyond those of
 	// honest Evidence; all of them.
 	want []string
-	// accepted says that it is a finding on Evidence that is genuine.
-	accepted bool
-	check    check
+	// answer says what becomes of the Evidence.
+	answer answer
+	check  check
+}
+
+// answer is what the PDP does with Evidence beside naming its codes.
+type answer int
+
+const (
+	// refused: nothing of it is believed, and the device is refused.
+	refused answer = iota
+	// distrusted: it is genuine, and what started is not to be trusted.
+	distrusted
+	// told: it is genuine, and what it shows is a finding.
+	told
+)
+
+func (a answer) String() string {
+	return [...]string{"refused", "boot distrusted", "finding"}[a]
+}
+
+func answerOf(o attacker.Outcome) answer {
+	switch {
+	case !o.Accepted:
+		return refused
+	case o.Result.Vector.Executables == wire.Contraindicated:
+		return distrusted
+	}
+	return told
 }
 
 // check is a place in the product that refuses an attack.
@@ -52,7 +79,7 @@ type check struct {
 }
 
 func attacks() []attack {
-	return slices.Concat(enrolments(), nonces(), quotes(), counters(), claims(), requests())
+	return slices.Concat(enrolments(), nonces(), quotes(), counters(), claims(), logs(), boots(), requests())
 }
 
 func TestAdversary(t *testing.T) {
@@ -65,8 +92,8 @@ func TestAdversary(t *testing.T) {
 			if got.Code == "" {
 				codes = beyond(codes, s.honest)
 			}
-			if !slices.Equal(codes, a.want) || got.Accepted != a.accepted {
-				t.Errorf("status %d, accepted %v, codes %v; want accepted %v, %v\n%s", got.Status, got.Accepted, codes, a.accepted, a.want, short(got.Body))
+			if answered := answerOf(got); !slices.Equal(codes, a.want) || answered != a.answer {
+				t.Errorf("%d, %s, %v; want %s, %v\n%s", got.Status, answered, codes, a.answer, a.want, short(got.Body))
 			}
 		})
 	}
@@ -103,11 +130,7 @@ What test/adversary presents to a whole PDP through its agents' port, with real 
 |---|---|---|---|
 `)
 	for _, a := range attacks() {
-		verdict := "refused, "
-		if a.accepted {
-			verdict = "finding, "
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s%s | %s |\n", a.name, a.after, verdict, strings.Join(a.want, ", "), a.check.file)
+		fmt.Fprintf(&b, "| %s | %s | %s: %s | %s |\n", a.name, a.after, a.answer, strings.Join(slices.Compact(slices.Clone(a.want)), ", "), a.check.file)
 	}
 	if *write {
 		if err := os.WriteFile(table, b.Bytes(), 0o600); err != nil {

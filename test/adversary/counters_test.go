@@ -32,7 +32,7 @@ func counters() []attack {
 				s.accepted(s.booted(d, s.mine))
 				back()
 				return s.attest(s.booted(d, s.mine), nil)
-			}, want: []string{reason.ResetCountFell}, accepted: true,
+			}, want: []string{reason.ResetCountFell}, answer: told,
 			check: check{file: clockFile, code: "case now.ResetCount < previous.ResetCount:", without: "case false:"},
 		},
 		{
@@ -44,21 +44,21 @@ func counters() []attack {
 				s.accepted(s.booted(d, s.mine))
 				back()
 				return s.attest(s.booted(d, s.mine), nil)
-			}, want: []string{reason.ClockFell}, accepted: true,
+			}, want: []string{reason.ClockFell}, answer: told,
 			check: check{file: clockFile, code: "case now.Clock < previous.Clock && (sameBoot || now.Safe):", without: "case false:"},
 		},
 		{
 			name: "wake-ups counted back", after: "counters that nobody compares",
 			try: func(s *stage) attacker.Outcome {
 				return s.remembered(func(clock map[string]any) { clock["restart_count"] = clock["restart_count"].(float64) + 1 })
-			}, want: []string{reason.RestartCountFell}, accepted: true,
+			}, want: []string{reason.RestartCountFell}, answer: told,
 			check: check{file: clockFile, code: "case sameReset && now.RestartCount < previous.RestartCount:", without: "case false:"},
 		},
 		{
 			name: "TPM firmware put back", after: "no peer looks at it",
 			try: func(s *stage) attacker.Outcome {
 				return s.remembered(func(clock map[string]any) { clock["firmware_version"] = uint64(1) << 63 })
-			}, want: []string{reason.FirmwareFell}, accepted: true,
+			}, want: []string{reason.FirmwareFell}, answer: told,
 			check: check{file: clockFile, code: "if now.FirmwareVersion < previous.FirmwareVersion {", without: "if false {"},
 		},
 	}

@@ -65,9 +65,12 @@ func newStage(t *testing.T) *stage {
 			t.Error(err)
 		}
 	})
-	first := s.attest(s.enrolled(s.mine), nil)
-	if !first.Accepted {
-		t.Fatalf("honest Evidence is refused: %d %v", first.Status, first.Codes())
+	d := s.enrolled(s.mine)
+	s.accepted(d)
+	s.references("laptops")
+	first := s.accepted(d)
+	if first.Result.Vector.Executables != wire.Affirming {
+		t.Fatalf("an honest boot is %q: %v", first.Result.Vector.Executables, first.Codes())
 	}
 	s.honest = first.Codes()
 	return s

@@ -33,7 +33,8 @@ type Machine struct {
 	SBAT string
 
 	Initrd File
-	// Commands are the boot loader's own, in order; CommandLine is the kernel's.
+	// Commands are the boot loader's own, in order; CommandLine is the kernel's, with
+	// its path first as GRUB measures it.
 	Commands    []string
 	CommandLine string
 	// Files are what the boot loader read beside kernel and initrd.
@@ -85,7 +86,7 @@ func Laptop(name string) Machine {
 		SBAT:            "sbat,1,2024010900\nshim,4\ngrub,3\n",
 		Initrd:          File{"/boot/initrd.img-" + release, "initrd of " + release},
 		Commands:        []string{"set root=hd0,gpt2", "linux /boot/vmlinuz-" + release, "initrd /boot/initrd.img-" + release},
-		CommandLine:     "BOOT_IMAGE=/boot/vmlinuz-" + release + " root=/dev/mapper/vg-root ro quiet",
+		CommandLine:     "/boot/vmlinuz-" + release + " root=/dev/mapper/vg-root ro quiet",
 		Files:           []File{{"/boot/grub/grub.cfg", "menu of " + release}, {"/boot/grub/x86_64-efi/normal.mod", "normal 2.12-9"}},
 	}
 }
@@ -96,7 +97,7 @@ func (m Machine) UpdateKernel(release, content string) Machine {
 	m.Kernel.Path, m.Kernel.Content = "/boot/vmlinuz-"+release, content
 	m.Initrd = File{"/boot/initrd.img-" + release, "initrd of " + release}
 	m.Commands = []string{"set root=hd0,gpt2", "linux /boot/vmlinuz-" + release, "initrd /boot/initrd.img-" + release}
-	m.CommandLine = "BOOT_IMAGE=/boot/vmlinuz-" + release + " root=/dev/mapper/vg-root ro quiet"
+	m.CommandLine = "/boot/vmlinuz-" + release + " root=/dev/mapper/vg-root ro quiet"
 	m.Files = slices.Clone(m.Files)
 	for i, f := range m.Files {
 		if f.Path == "/boot/grub/grub.cfg" {
