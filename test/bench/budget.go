@@ -21,6 +21,7 @@ var budgets = []budget{
 	{"decision", decisions},
 	{"engine", engine},
 	{"quote", quotes},
+	{"eventlog", eventLogs},
 	{"agent", agent},
 	{"fleet", fleets},
 }

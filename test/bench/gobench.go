@@ -92,3 +92,18 @@ func quotes(ctx context.Context, rounds int) ([]line, error) {
 	}
 	return []line{{name: "quote verification", figure: v[0], floor: v[1], ratio: 1.15}}, nil
 }
+
+// eventLogs measures parsing, replaying and reading a public log of 34 KB,
+// beside the digests that it cannot do without. Devices send a log after a
+// restart alone, so that no budget is set for it.
+func eventLogs(ctx context.Context, rounds int) ([]line, error) {
+	all, err := goBenchmarks(ctx, "./pdp/verifier/eventlog", "^BenchmarkRead$/^(floor|read)$", rounds)
+	if err != nil {
+		return nil, err
+	}
+	v, err := pick(all, "BenchmarkRead/read", "BenchmarkRead/floor")
+	if err != nil {
+		return nil, err
+	}
+	return []line{{name: "event log of 34 KB", figure: v[0], floor: v[1]}}, nil
+}

@@ -3,22 +3,24 @@ package eventlog
 import (
 	"bytes"
 	"crypto/sha256"
+	"hash"
 )
 
-// bank is the one hash algorithm that a log is read in. The product reads the
-// SHA-256 bank alone; tests read public SHA-1 logs by the same code.
+// bank is the one hash algorithm that a log is read in, and belongs to one
+// reading. The product reads the SHA-256 bank alone; tests read public SHA-1
+// logs by the same code.
 type bank struct {
 	algorithm uint16
 	size      int // of a digest in bytes
-	sum       func([]byte) []byte
+	hash      hash.Hash
+	scratch   []byte // for a digest that is compared and forgotten
 }
 
-func sha256Bank() bank {
-	return bank{SHA256, sha256.Size, func(b []byte) []byte {
-		d := sha256.Sum256(b)
-		return d[:]
-	}}
+func newBank(algorithm uint16, h hash.Hash) bank {
+	return bank{algorithm, h.Size(), h, make([]byte, 0, h.Size())}
 }
+
+func sha256Bank() bank { return newBank(SHA256, sha256.New()) }
 
 // in reports whether every event of a log has a digest of this bank.
 func (b bank) in(l *Log) bool {
@@ -28,10 +30,23 @@ func (b bank) in(l *Log) bool {
 	return l.Header.size(b.algorithm) != 0
 }
 
-// is reports whether digest is that of data.
-func (b bank) is(digest, data []byte) bool { return bytes.Equal(digest, b.sum(data)) }
+func (b bank) sum(data []byte) []byte {
+	b.hash.Reset()
+	b.hash.Write(data)
+	return b.hash.Sum(nil)
+}
 
-// extend is TPM2_PCR_Extend (TPM 2.0 part 3, 22.2).
-func (b bank) extend(value, digest []byte) []byte {
-	return b.sum(append(append(make([]byte, 0, 2*b.size), value...), digest...))
+// is reports whether digest is that of data.
+func (b bank) is(digest, data []byte) bool {
+	b.hash.Reset()
+	b.hash.Write(data)
+	return bytes.Equal(digest, b.hash.Sum(b.scratch))
+}
+
+// extend is TPM2_PCR_Extend (TPM 2.0 part 3, 22.2), in place.
+func (b bank) extend(value, digest []byte) {
+	b.hash.Reset()
+	b.hash.Write(value)
+	b.hash.Write(digest)
+	b.hash.Sum(value[:0])
 }

@@ -46,6 +46,7 @@ func read(l *Log, b bank, pcrs []wire.PCRValue) (wire.Boot, []Problem) {
 		return wire.Boot{}, problems
 	}
 	r := newReader(b)
+	r.measurements = make([]wire.Measurement, 0, len(events))
 	for i := range events {
 		r.event(i, &events[i])
 	}

@@ -86,12 +86,12 @@ func replay(events []Event, b bank, start byte) []register {
 	}
 	all[0].reset[b.size-1] = start
 	for i := range all {
-		all[i].value = all[i].reset
+		all[i].value = bytes.Clone(all[i].reset)
 	}
 	for i := range events {
 		if e := &events[i]; e.Type != NoAction {
 			r := &all[e.PCR]
-			r.value = b.extend(r.value, e.Digest(b.algorithm))
+			b.extend(r.value, e.Digest(b.algorithm))
 			r.events++
 		}
 	}
@@ -153,10 +153,10 @@ func ending(quoted wire.PCRValue, value []byte, b bank) []Event {
 	}
 	for _, texts := range unwritten {
 		var events []Event
-		reached := value
+		reached := bytes.Clone(value)
 		for _, text := range texts {
 			digest := b.sum([]byte(text))
-			reached = b.extend(reached, digest)
+			b.extend(reached, digest)
 			events = append(events, Event{
 				PCR: exitPCR, Type: EFIAction, Data: []byte(text), Digests: []Digest{{b.algorithm, digest}},
 			})
