@@ -1,21 +1,29 @@
 package posture
 
-import "github.com/menshen-zt/menshen/internal/wire"
+import (
+	"time"
 
-// collectors lists what will be measured here; nothing is yet.
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// seldom is for what an interface answers slowly and changes by hand.
+var seldom = keep{while: 2 * time.Minute}
+
+// collectors lists what is measured on Windows. None of it was run on Windows:
+// it was tested on recorded answers.
 func collectors() []collector {
 	return []collector{
-		{id: wire.ClaimOSRelease, source: "none", measure: unmeasured},
-		{id: wire.ClaimOSUpdates, source: "none", measure: unmeasured},
-		{id: wire.ClaimAutoUpdates, source: "none", measure: unmeasured},
-		{id: wire.ClaimDiskEncryption, source: "none", measure: unmeasured},
-		{id: wire.ClaimFirewall, source: "none", measure: unmeasured},
-		{id: wire.ClaimSecureBoot, source: "none", measure: unmeasured},
-		{id: wire.ClaimKernelLockdown, source: "none", measure: unmeasured},
-		{id: wire.ClaimScreenLock, source: "none", measure: unmeasured},
-		{id: wire.ClaimAntivirus, source: "none", measure: unmeasured},
-		{id: wire.ClaimTimeSync, source: "none", measure: unmeasured},
-		{id: wire.ClaimAdministrators, source: "none", measure: unmeasured},
-		{id: wire.ClaimUSBStorage, source: "none", measure: unmeasured},
+		{id: wire.ClaimOSRelease, source: "registry", measure: osReleaseWin},
+		{id: wire.ClaimOSUpdates, source: "Windows Update agent", measure: osUpdatesWin, keep: keep{while: 10 * time.Minute}},
+		{id: wire.ClaimAutoUpdates, source: "Windows Update agent", measure: autoUpdatesWin, keep: keep{while: 10 * time.Minute}},
+		{id: wire.ClaimDiskEncryption, source: "BitLocker by WMI", measure: diskEncryptionWin, keep: seldom},
+		{id: wire.ClaimFirewall, source: "firewall policy", measure: firewallWin},
+		{id: wire.ClaimSecureBoot, source: "registry", measure: secureBootWin},
+		{id: wire.ClaimKernelLockdown, source: "Device Guard by WMI", measure: lockdownWin, keep: seldom},
+		{id: wire.ClaimScreenLock, source: "machine inactivity limit", measure: screenLockWin},
+		{id: wire.ClaimAntivirus, source: "Security Center", measure: antivirusWin, keep: keep{while: time.Minute}},
+		{id: wire.ClaimTimeSync, source: "time service", measure: timeSyncWin},
+		{id: wire.ClaimAdministrators, source: "local group", measure: administratorsWin, keep: seldom},
+		{id: wire.ClaimUSBStorage, source: "registry", measure: usbStorageWin},
 	}
 }

@@ -23,6 +23,8 @@ type Machine struct {
 	Firewall FirewallSource
 	// Commands runs the few programs that are a system's own interface.
 	Commands Commands
+	// Windows is nil on other systems.
+	Windows Windows
 	// KernelClock reports whether the kernel counts its clock as synchronised.
 	KernelClock func() (bool, error)
 	// ScreenLocks are the latest reports of the desktops' sessions.
