@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -23,18 +22,7 @@ func administrators(ctx context.Context, m Machine) outcome {
 	if err != nil {
 		return cannot("%v", err)
 	}
-	names := slices.Sorted(maps.Keys(members))
-	value := map[string]string{"count": strconv.Itoa(len(names)), "names": strings.Join(names, " ")}
-	var extra []string
-	for _, name := range names {
-		if !slices.Contains(m.Settings.Administrators, name) {
-			extra = append(extra, name)
-		}
-	}
-	if len(extra) > 0 {
-		return fails(value, "not listed: %s", strings.Join(extra, ", "))
-	}
-	return passes(value)
+	return judgeAdministrators(slices.Collect(maps.Keys(members)), m.Settings.Administrators)
 }
 
 func administratorsOf(ctx context.Context, m Machine) (map[string]bool, error) {

@@ -25,9 +25,6 @@ func clamavFolders() []string { return []string{clamavFolder} }
 // else ClamAV, runs and its signatures are fresh.
 func antivirus(ctx context.Context, m Machine) outcome {
 	chosen := m.Settings.Antivirus
-	if chosen.MaxAge == 0 {
-		chosen.MaxAge = DefaultSignatureAge
-	}
 	running, name, err := antivirusRuns(ctx, m, chosen)
 	if err != nil {
 		return cannot("%v", err)
@@ -48,7 +45,7 @@ func antivirus(ctx context.Context, m Machine) outcome {
 	if built.After(now.Add(24 * time.Hour)) {
 		return cannot("the signatures of %s are dated %s, which is not yet", name, value["signatures"])
 	}
-	if now.Sub(built) > chosen.MaxAge {
+	if now.Sub(built) > chosen.maxAge() {
 		return fails(value, "the signatures of %s are of %s", name, built.UTC().Format(time.DateOnly))
 	}
 	return passes(value)

@@ -32,14 +32,11 @@ func antivirusMac(ctx context.Context, m Machine) outcome {
 	if err != nil {
 		return cannot("the signatures cannot be seen: %v", err)
 	}
-	return judgeSignatures(info.ModTime(), m.Clock(), a.MaxAge)
+	return judgeSignatures(info.ModTime(), m.Clock(), a.maxAge())
 }
 
 // judgeSignatures passes signatures that are not older than permitted.
 func judgeSignatures(at, now time.Time, most time.Duration) outcome {
-	if most == 0 {
-		most = DefaultSignatureAge
-	}
 	value := map[string]string{"signatures": at.UTC().Format(time.RFC3339)}
 	switch age := now.Sub(at); {
 	case age < -time.Hour:

@@ -43,5 +43,5 @@ func defender(ctx context.Context, m Machine) outcome {
 		return fails(map[string]string{"defender": "off"}, "Defender is off")
 	}
 	now := m.Clock()
-	return judgeSignatures(now.Add(-time.Duration(d.SignatureAgeDays)*24*time.Hour), now, m.Settings.Antivirus.MaxAge)
+	return judgeSignatures(now.Add(-time.Duration(d.SignatureAgeDays)*24*time.Hour), now, m.Settings.Antivirus.maxAge())
 }

@@ -31,10 +31,7 @@ func screenLock(_ context.Context, m Machine) outcome {
 	if m.ScreenLocks != nil {
 		reports = m.ScreenLocks()
 	}
-	within := m.Settings.LockWithin
-	if within == 0 {
-		within = DefaultLockWithin
-	}
+	within := m.Settings.lockWithin()
 	value := map[string]string{"within": within.String()}
 	var off, unknown []string
 	for _, uid := range people {

@@ -25,10 +25,7 @@ func screenLockMac(ctx context.Context, m Machine) outcome {
 	if idle < 0 || delay < 0 || ask == "" {
 		return cannot("no management profile sets the screen lock, and what persons set is not seen")
 	}
-	within := m.Settings.LockWithin
-	if within == 0 {
-		within = DefaultLockWithin
-	}
+	within := m.Settings.lockWithin()
 	after := time.Duration(idle+delay) * time.Second
 	value := map[string]string{"after": after.String(), "within": within.String()}
 	switch on, known := truth(ask); {

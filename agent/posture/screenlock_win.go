@@ -18,10 +18,7 @@ func screenLockWin(_ context.Context, m Machine) outcome {
 	if !there {
 		return cannot("no inactivity limit is set for the machine, and what persons set is not seen")
 	}
-	within := m.Settings.LockWithin
-	if within == 0 {
-		within = DefaultLockWithin
-	}
+	within := m.Settings.lockWithin()
 	if seconds == 0 || seconds > uint64(within/time.Second) {
 		return fails(map[string]string{"within": within.String()}, "the screen locks after %d seconds, more than %v", seconds, within)
 	}

@@ -1,6 +1,9 @@
 package posture
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Settings are what the administrator of this machine set for measuring.
 type Settings struct {
@@ -11,6 +14,8 @@ type Settings struct {
 	Administrators []string
 	Antivirus      Antivirus
 }
+
+func (s Settings) lockWithin() time.Duration { return cmp.Or(s.LockWithin, DefaultLockWithin) }
 
 // Antivirus says which antivirus or EDR must run. The zero value is ClamAV.
 type Antivirus struct {
@@ -24,6 +29,8 @@ type Antivirus struct {
 	// MaxAge is how old signatures may be.
 	MaxAge time.Duration
 }
+
+func (a Antivirus) maxAge() time.Duration { return cmp.Or(a.MaxAge, DefaultSignatureAge) }
 
 // Defaults of Settings.
 const (

@@ -62,10 +62,14 @@ func answered[T any](v *T) (T, error) {
 	return *v, nil
 }
 
-func (w recordedWindows) Updates(context.Context) (UpdateState, error)      { return answered(w.updates) }
-func (w recordedWindows) SystemVolume(context.Context) (VolumeState, error) { return answered(w.volume) }
-func (w recordedWindows) SecurityHealth() (uint32, error)                   { return answered(w.health) }
-func (w recordedWindows) Defender(context.Context) (DefenderState, error)   { return answered(w.defender) }
+func (w recordedWindows) Updates(context.Context) (UpdateState, error) { return answered(w.updates) }
+func (w recordedWindows) SystemVolume(context.Context) (VolumeState, error) {
+	return answered(w.volume)
+}
+func (w recordedWindows) SecurityHealth() (uint32, error) { return answered(w.health) }
+func (w recordedWindows) Defender(context.Context) (DefenderState, error) {
+	return answered(w.defender)
+}
 
 func (w recordedWindows) FirewallProfiles(context.Context) ([]FirewallProfile, error) {
 	if w.profiles == nil {
@@ -102,7 +106,9 @@ func TestWindows(t *testing.T) {
 	updates := func(waiting int, ago time.Duration, restart bool, level int) windows {
 		return windows{updates: &UpdateState{waiting, recordedAt.Add(-ago), restart, level}}
 	}
-	volume := func(protection, conversion uint32) windows { return windows{volume: &VolumeState{"C:", protection, conversion}} }
+	volume := func(protection, conversion uint32) windows {
+		return windows{volume: &VolumeState{"C:", protection, conversion}}
+	}
 	health := func(h uint32) windows { return windows{health: &h} }
 	defender := func(d DefenderState) windows { return windows{defender: &d} }
 	profile := func(enabled, blocks bool) FirewallProfile { return FirewallProfile{"private", enabled, blocks} }

@@ -34,6 +34,7 @@ var owners = []owner{
 	{"github.com/knqyf263/go-deb-version", []string{"pdp/inventory"}},
 	{"github.com/knqyf263/go-rpm-version", []string{"pdp/inventory"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
+	{"github.com/go-ole/go-ole", []string{"agent/posture"}}, // Windows' COM and WMI
 	{"github.com/google/nftables", []string{"agent/helper", "agent/posture"}},
 	{"github.com/mdlayher/netlink", []string{"agent/helper"}},
 	{"github.com/nicksnyder/go-i18n/v2", []string{"pdp/web"}},
