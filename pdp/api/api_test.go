@@ -44,6 +44,30 @@ func TestOnlyActiveDevicesAreServed(t *testing.T) {
 	}
 }
 
+// A quarantined device is looked into, so it is heard; one without a TPM is told
+// why it waits.
+func TestStagesOfALife(t *testing.T) {
+	f := newFixture(t)
+	a := f.agent(t)
+	f.is(a, wire.DeviceQuarantined)
+	for path, method := range map[string]string{"/v1/attest/nonce": http.MethodPost, "/v1/attest": http.MethodPost} {
+		if answer := a.send(t, method, path, "application/json", "{}"); answer.status == http.StatusForbidden {
+			t.Errorf("%s: a quarantined device is not heard", path)
+		}
+	}
+	if f.behind.count() == 0 {
+		t.Error("a quarantined device is not heard")
+	}
+	f.is(a, wire.DevicePending)
+	f.behind.mu.Lock()
+	for spki, d := range f.behind.devices {
+		d.Provenance = wire.ProvenanceSoftware
+		f.behind.devices[spki] = d
+	}
+	f.behind.mu.Unlock()
+	wants(t, a.send(t, http.MethodPost, "/v1/attest/nonce", "application/json", "{}"), http.StatusForbidden, reason.DeviceWaitingSoftware)
+}
+
 func TestBadRequestsChangeNothing(t *testing.T) {
 	f := newFixture(t)
 	a := f.known(t)

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -9,7 +11,7 @@ import (
 )
 
 // affirmingHosts is the example of docs/operations.md, "Attesting a portal's
-// host": a test there holds the two together.
+// host"; a test holds the two together.
 const affirmingHosts = `@id("hosts.affirming")
 @reason("ZT-POL-051")
 @remedy("ask-admin")
@@ -25,6 +27,16 @@ when {
 forbid (principal, action, resource)
 when { resource.sensitivity != "normal" && !context.host.named };
 `
+
+func TestTheExampleIsTheDocumentedOne(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "```cedar\n"+affirmingHosts+"```") {
+		t.Error("docs/operations.md shows another example")
+	}
+}
 
 // TestSensitivePortalsMayAskForAffirmingHosts tries the documented example on
 // top of the baseline.
