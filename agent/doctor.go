@@ -21,7 +21,7 @@ import (
 
 // Diagnosis is one thing that the agent needs, and whether it has it.
 type Diagnosis struct {
-	// Name is state, agent, tpm, helper, pdp, clock, port or seat.
+	// Name is state, agent, tpm or keys, helper, pdp, clock, port or seat.
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
 	// Reason says what is wrong, and Detail is for the service desk.
@@ -36,7 +36,11 @@ func Diagnose(ctx context.Context, c Config) []Diagnosis {
 	e.status, e.running = local.AskStatus(ctx, c.Control)
 	e.add("agent", e.running, reason.AgentNotRunning)
 	e.enrolment()
-	e.trustedModule()
+	if c.Keys == KeysSoftware {
+		e.softwareKeys()
+	} else {
+		e.trustedModule()
+	}
 	_, err := helper.NewClient(c.Helper).Firewall(ctx)
 	e.add("helper", err, reason.HelperNotAnswering)
 	e.decisionPoint()

@@ -99,3 +99,24 @@ func softwareEvidence(keys *softkey.Keys, nonce [wire.NonceSize]byte, claims []b
 	proof, err := keys.Prove(nonce, sha256.Sum256(claims))
 	return wire.Evidence{Claims: claims, PCRs: []wire.PCRValue{}, Software: &proof}, err
 }
+
+// softwareKeys opens the keys, or where the state is another user's asks the
+// agent, which knows.
+func (e *examination) softwareKeys() {
+	if e.running == nil && e.status.Enrolled && e.state == nil {
+		for _, why := range e.status.Problems {
+			switch why.Code {
+			case reason.SoftkeySecret, reason.SoftkeyUnsealed, reason.SoftkeyCounter, reason.SoftkeySetting:
+				e.add("keys", &Fault{why: why}, why.Code)
+				return
+			}
+		}
+		e.add("keys", nil, "")
+		return
+	}
+	_, err := e.config.secret()
+	if err == nil && e.state != nil {
+		_, err = e.config.softwareKeys(e.state.Keys)
+	}
+	e.add("keys", err, reason.SoftkeyUnsealed)
+}

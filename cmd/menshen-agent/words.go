@@ -113,7 +113,7 @@ func english() *words {
 			wire.ClaimNotApplicable: "– not applicable:", wire.ClaimManual: "– checked by hand:", wire.ClaimException: "– exception:",
 		},
 		organs: map[string]string{
-			"agent": "the agent answers", "state": "the state is readable", "tpm": "the TPM answers", "helper": "the helper answers",
+			"agent": "the agent answers", "state": "the state is readable", "tpm": "the TPM answers", "keys": "the software keys open", "helper": "the helper answers",
 			"pdp": "the access service answers, under the pinned CA", "clock": "the clock is right", "port": "the loopback port is there",
 			"seat": "who sits here can be told",
 		},
@@ -142,7 +142,7 @@ func chinese() *words {
 			wire.ClaimNotApplicable: "– 不適用：", wire.ClaimManual: "– 人工查核：", wire.ClaimException: "– 例外：",
 		},
 		organs: map[string]string{
-			"agent": "代理程式有回應", "state": "狀態檔可讀取", "tpm": "TPM 有回應", "helper": "輔助程序有回應",
+			"agent": "代理程式有回應", "state": "狀態檔可讀取", "tpm": "TPM 有回應", "keys": "軟體金鑰可開啟", "helper": "輔助程序有回應",
 			"pdp": "存取服務有回應，且憑證授權單位相符", "clock": "時鐘正確", "port": "本機連接埠可用",
 			"seat": "可辨識目前的使用者",
 		},
