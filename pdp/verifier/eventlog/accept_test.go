@@ -171,6 +171,10 @@ func TestReported(t *testing.T) {
 		"tag cut short, PCR 9": {func(s []step) []step {
 			return append(s, step{9, EventTag, []byte{1, 2, 3, 4, 9, 0, 0, 0, 'x'}, []byte("y")})
 		}, wire.FindingUnsupported, reason.EventLogUnknown, 9},
+		"bytes behind a tag, PCR 9": {func(s []step) []step {
+			return append(s, step{9, EventTag, []byte{1, 2, 3, 4, 1, 0, 0, 0, 'x', 'y'}, []byte("y")})
+		}, wire.FindingUnsupported, reason.EventLogUnknown, 9},
+		"command by another type":   {func(s []step) []step { return append(s, step{8, EventTag, []byte("grub_cmd: x"), []byte("x")}) }, wire.FindingUnsupported, reason.EventLogUnknown, 8},
 		"no text, PCR 14":           {func(s []step) []step { return append(s, step{14, IPL, []byte{1, 2}, []byte("y")}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},
 		"tag of other data, PCR 14": {func(s []step) []step { return append(s, step{14, EventTag, []byte("x"), []byte("y")}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},
 		"a key called a separator":  {func(s []step) []step { return append(s, step{14, Separator, []byte("keys"), nil}) }, wire.FindingUnsupported, reason.EventLogUnknown, 14},

@@ -124,6 +124,8 @@ func TestForgedEvents(t *testing.T) {
 		"SecureBoot of value two":     {func(s []step) []step { s[atSecureBoot] = secureBootIs(2); return s }, reason.EventLogContent},
 		"bytes behind a variable":     {func(s []step) []step { s[atSecureBoot].data = append(s[atSecureBoot].data, 0); return s }, reason.EventLogContent},
 		"variable without a name":     {func(s []step) []step { s[atDB].data = efiVariable(imageSecurityGUID, "", nil); return s }, reason.EventLogContent},
+		"variable's name of NULs":     {func(s []step) []step { s[atDB].data = efiVariable(imageSecurityGUID, "\x00\x00", nil); return s }, reason.EventLogContent},
+		"variable's data missing":     {func(s []step) []step { d := s[atSecureBoot].data; s[atSecureBoot].data = d[:len(d)-1]; return s }, reason.EventLogContent},
 		"variable's name unprintable": {func(s []step) []step { s[atDB].data = efiVariable(imageSecurityGUID, "d\x01b", nil); return s }, reason.EventLogContent},
 		"variable's name past bounds": {func(s []step) []step {
 			s[atDB].data = efiVariable(imageSecurityGUID, strings.Repeat("d", maxVariableName+1), nil)
@@ -168,6 +170,8 @@ func TestForgedSignatureLists(t *testing.T) {
 		"header in X.509":          field(headerSize, uint32(len(list)-28)),
 		"entry of no size":         field(size, 0),
 		"entry of an owner alone":  field(size, ownerSize),
+		"entries of no data":       signatureListOf(typeX509, []byte{}, []byte{}),
+		"unknown type's header":    foreignHeader(0xffffffff),
 		"entry not fitting":        field(size, uint32(ownerSize+len(certificate)-1)),
 		"SHA-256 of 28 bytes":      signatureListOf(typeSHA256, certificate),
 		"SHA-1 of 28 bytes":        signatureListOf(typeSHA1, certificate),
@@ -194,6 +198,13 @@ func TestForgedSignatureLists(t *testing.T) {
 			t.Errorf("%s: %+v", name, problems)
 		}
 	}
+}
+
+// foreignHeader is a list of a vendor's own type that says its header is n bytes.
+func foreignHeader(n uint32) []byte {
+	list := signatureListOf("00112233-4455-6677-8899-aabbccddeeff", certificate)
+	binary.LittleEndian.PutUint32(list[20:], n)
+	return list
 }
 
 // withHeader puts a header of four bytes into a signature list.

@@ -26,7 +26,7 @@ func parseVariable(raw []byte) (variable, bool) {
 	var owner guid
 	copy(owner[:], c.take(16))
 	nameLength, dataLength := c.u64(), c.u64()
-	if c.bad || nameLength == 0 || nameLength > maxVariableName {
+	if c.bad || nameLength > maxVariableName {
 		return variable{}, false
 	}
 	name := c.take(2 * nameLength)
