@@ -202,6 +202,27 @@ func TestADraftThatWasLearnedCannotBeChangedBeforeApproval(t *testing.T) {
 	}
 }
 
+// A command line that its digest does not cover has no general form.
+func TestTextThatIsNotVerifiedTeachesNothing(t *testing.T) {
+	f := open(t)
+	boot := booted("grub 1", hostA)
+	boot.Measurements = append(boot.Measurements, measured(8, wire.MeasuredCommandLine, "#2", "module ro"))
+	boot.Measurements[len(boot.Measurements)-1].Verified = false
+	f.enrol(t, "LT-1", "pilot", boot)
+	if _, err := f.Learn(t.Context(), "moda", wire.LearnRequest{ID: "x", Group: "pilot"}, root); err != nil {
+		t.Fatal(err)
+	}
+	view, err := f.Show(t.Context(), "moda", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range view.Bundle.Entries {
+		if e.Kind == wire.MeasuredCommandLine && len(e.Members) != map[string]int{"#1": 1, "#2": 0}[e.Name] {
+			t.Errorf("%s has %d general forms", e.Name, len(e.Members))
+		}
+	}
+}
+
 func TestBootsAreKept(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()

@@ -264,7 +264,7 @@ func TestTheSecondApproverIsAnother(t *testing.T) {
 	}
 }
 
-// Whoever can write the store cannot make values that count.
+// What was damaged or exchanged in the store does not count.
 func TestABundleThatDoesNotVerifyIsLeftOut(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
@@ -300,6 +300,54 @@ func TestABundleThatDoesNotVerifyIsLeftOut(t *testing.T) {
 	}
 	if f.start(t); len(f.states("one")) != 1 {
 		t.Error("the true ones do not")
+	}
+}
+
+// A bundle that stands under another version's name in the store does not count.
+func TestABundleUnderAnothersName(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	k, _ := f.maker(t)
+	f.imports(t, signed(t, vendorBundle(1, "one"), k))
+	if _, err := f.Approve(ctx, "moda", "laptop", false, root); err != nil {
+		t.Fatal(err)
+	}
+	page, err := f.store.Scan(ctx, "/v1/reference", "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops []store.Op
+	for _, r := range page.Records {
+		if strings.Contains(r.Key, "laptop@1") {
+			value := strings.Replace(string(r.Value), `"version":1`, `"version":2`, 1)
+			ops = append(ops, store.Op{Key: strings.Replace(r.Key, "laptop@1", "laptop@2", 1), Value: []byte(value)})
+		}
+	}
+	if _, err := f.Retire(ctx, "moda", "laptop@1", root); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.store.Txn(ctx, nil, ops); err != nil || len(ops) != 2 {
+		t.Fatal(len(ops), err)
+	}
+	if f.start(t); f.states("one")["one"] != wire.ReferenceSuperseded {
+		t.Error("superseded values came back under another version:", f.states("one"))
+	}
+}
+
+// What might run once and is superseded may not run any more.
+func TestSupersededFilesAreNotAllowed(t *testing.T) {
+	f := open(t)
+	k, _ := f.maker(t)
+	for version, content := range []string{"old", "new"} {
+		b := vendorBundle(uint64(version)+1, "one") // #nosec G115 -- 0 or 1
+		b.Files = []wire.BundleFile{{Digest: wire.HexDigest(digest(content)), Path: "/bin/sh"}}
+		f.imports(t, signed(t, b, k))
+		if _, err := f.Approve(t.Context(), "moda", "laptop", false, root); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files := f.Set("moda").Files; len(files) != 1 || files[[32]byte(digest("new"))] != "/bin/sh" {
+		t.Errorf("%v", files)
 	}
 }
 

@@ -178,7 +178,7 @@ func (b *bootJudge) keysStand() bool {
 			if m.PCR != 7 {
 				continue
 			}
-			if !e.fine() && !b.entryOfKnownDB(m) {
+			if !e.fine() && !b.entryOfDB(m) {
 				return false
 			}
 			authorities++
@@ -191,14 +191,14 @@ func (b *bootJudge) keysStand() bool {
 	return b.boot.SecureBoot == wire.SecureBootOn && authorities > 0
 }
 
-// entryOfKnownDB reports whether the key that verified an image is an entry of
-// this boot's db, and that db a known one.
-func (b *bootJudge) entryOfKnownDB(authority wire.Measurement) bool {
+// entryOfDB reports whether the key that verified an image is an entry of this
+// boot's db. Whether that db is a known one, keysStand sees for itself.
+func (b *bootJudge) entryOfDB(authority wire.Measurement) bool {
 	if len(authority.Members) != 1 {
 		return false
 	}
 	return slices.ContainsFunc(b.seen, func(e seenEvent) bool {
-		return e.Measurement.Kind == wire.MeasuredDB && e.fine() && contains(e.Measurement.Members, authority.Members[0])
+		return e.Measurement.Kind == wire.MeasuredDB && contains(e.Measurement.Members, authority.Members[0])
 	})
 }
 
@@ -238,7 +238,7 @@ func (b *bootJudge) unknownValue(m wire.Measurement) (wire.FindingType, string) 
 	case wire.MeasuredBootApplication, wire.MeasuredPolicy, wire.MeasuredFile:
 		update = true
 	case wire.MeasuredAuthority:
-		update = b.entryOfKnownDB(m)
+		update = b.entryOfDB(m)
 	}
 	if update && b.trusted {
 		return wire.FindingUnknownUpdate, reason.BootUnknownUpdate

@@ -296,6 +296,18 @@ func TestBootDBXGrownFromNothing(t *testing.T) {
 	}
 }
 
+// A list of revocations that has all entries of a superseded one, and not those
+// of one that is accepted.
+func TestBootDBXOfTheDayBefore(t *testing.T) {
+	set := references()
+	know(set, measured(7, wire.MeasuredDBX, "dbx", "dbx 1", "bad-1"), wire.ReferenceSuperseded)
+	boot := goodBoot()
+	become(wire.MeasuredDBX, "dbx", "dbx 1, other", "bad-1", "bad-9")(&boot)
+	if a := verifier.AppraiseBoot(boot, set, verifier.DefaultBootPolicy()); bootCodes(a) != "rolled-back/"+reason.BootRevocationsLost {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestBootFindingsAreBoundedAndExplain(t *testing.T) {
 	boot := goodBoot()
 	for i := range 300 {
