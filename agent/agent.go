@@ -36,6 +36,7 @@ type Agent struct {
 	screens   screenLocks
 	wake      chan string // at most one cause waits
 	pace      *bucket
+	past      past
 
 	mu   sync.Mutex
 	view view

@@ -37,6 +37,10 @@ type Config struct {
 	// `status` and `check`.
 	Helper  string `yaml:"helper"`
 	Control string `yaml:"control"`
+	// EventLog is the firmware's TCG event log and IMAList Linux's run-time
+	// measurement list, as the kernel shows them. Agent and helper read them here.
+	EventLog string `yaml:"event_log"`
+	IMAList  string `yaml:"ima_list"`
 	// HelperUser is whom the helper answers: a name or a number. Without it,
 	// the owner of the state's directory.
 	HelperUser string `yaml:"helper_user"`
@@ -112,13 +116,15 @@ func LoadConfig(file string) (Config, error) {
 func defaults() Config {
 	data, run := directories()
 	return Config{
-		TPM:     tpm.DefaultDevice,
-		Keys:    KeysTPM,
-		State:   filepath.Join(data, "state.json"),
-		Helper:  filepath.Join(run+"-helper", "helper.sock"),
-		Control: filepath.Join(run, "agent.sock"),
-		Port:    wire.DefaultLoopbackPort,
-		Seat:    SeatLogind,
+		TPM:      tpm.DefaultDevice,
+		Keys:     KeysTPM,
+		EventLog: tpm.DefaultEventLog,
+		IMAList:  tpm.DefaultIMAList,
+		State:    filepath.Join(data, "state.json"),
+		Helper:   filepath.Join(run+"-helper", "helper.sock"),
+		Control:  filepath.Join(run, "agent.sock"),
+		Port:     wire.DefaultLoopbackPort,
+		Seat:     SeatLogind,
 
 		ScreenLockWithin: yamlfile.Duration{Duration: posture.DefaultLockWithin},
 		Baselines: BaselineConfig{
@@ -135,7 +141,9 @@ func (c *Config) check() error {
 			return err
 		}
 	}
-	for key, path := range map[string]string{"state": c.State, "helper": c.Helper, "control": c.Control} {
+	for key, path := range map[string]string{
+		"state": c.State, "helper": c.Helper, "control": c.Control, "event_log": c.EventLog, "ima_list": c.IMAList,
+	} {
 		if !filepath.IsAbs(path) {
 			return fmt.Errorf("%s: %q is not an absolute path", key, path)
 		}
@@ -249,3 +257,10 @@ func (c *Config) HelperUID() (int, error) {
 	}
 	return uid, nil
 }
+
+// ReadEventLog reads the event log; the helper does so for the agent.
+func (c *Config) ReadEventLog() ([]byte, error) { return tpm.EventLog(c.EventLog) }
+
+// ReadIMA reads a piece of the run-time measurement list; the helper does so for
+// the agent.
+func (c *Config) ReadIMA(from int) (*wire.IMAPiece, error) { return tpm.IMA(c.IMAList, from) }

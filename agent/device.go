@@ -8,9 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/menshen-zt/menshen/agent/client"
-	"github.com/menshen-zt/menshen/agent/evidence"
 	"github.com/menshen-zt/menshen/agent/softkey"
 	"github.com/menshen-zt/menshen/agent/state"
 	"github.com/menshen-zt/menshen/agent/tpm"
@@ -94,25 +94,27 @@ func (a *Agent) address(s *state.State) string {
 	return s.PDP
 }
 
-// attest measures and quotes for one nonce, and sends the Evidence.
-func (a *Agent) attest(ctx context.Context, d *device) (wire.AttestAnswer, error) {
-	return d.client.Attest(ctx, func(nonce [wire.NonceSize]byte) (wire.Evidence, error) {
-		claims := a.posture.Measure(ctx)
-		a.measureBaselines(ctx, &claims)
-		a.remember(claims)
-		raw, err := evidence.Marshal(claims)
+// attestTries bounds how often the PDP is given at once what it asks for.
+const attestTries = 3
+
+// attest measures and quotes for one nonce, and sends the Evidence. Where the
+// PDP does not have what was sent by digest, it gets the whole at once.
+func (a *Agent) attest(ctx context.Context, d *device) (answer wire.AttestAnswer, err error) {
+	for range attestTries {
+		var now past
+		answer, err = d.client.Attest(ctx, func(nonce [wire.NonceSize]byte) (e wire.Evidence, err error) {
+			e, now, err = a.gather(ctx, d, nonce)
+			return e, err
+		})
 		if err != nil {
-			return wire.Evidence{}, err
+			return answer, err
 		}
-		if d.soft != nil {
-			return softwareEvidence(d.soft, nonce, raw)
+		a.past = now.after(answer)
+		if !slices.Contains(answer.Wants, wire.WantClaims) && !slices.Contains(answer.Wants, wire.WantEventLog) {
+			break
 		}
-		quote, pcrs, err := d.keys.Quote(nonce, raw)
-		if err != nil {
-			return wire.Evidence{}, err
-		}
-		return evidence.Assemble(raw, quote, pcrs, nil), nil
-	})
+	}
+	return answer, nil
 }
 
 // marshalKeys is the form that the state keeps the keys in.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/menshen-zt/menshen/agent/local"
 	"github.com/menshen-zt/menshen/agent/posture"
-	"github.com/menshen-zt/menshen/internal/command"
 	"github.com/menshen-zt/menshen/agent/session"
+	"github.com/menshen-zt/menshen/internal/command"
 )
 
 // screenLocks keeps the latest report of each person's desktop session.

@@ -12,7 +12,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -54,4 +56,18 @@ func Assemble(claims []byte, quote wire.Quote, pcrs []wire.PCRValue, eventLog []
 		eventLog = nil
 	}
 	return wire.Evidence{Claims: claims, Quote: quote, PCRs: pcrs, EventLog: eventLog}
+}
+
+// Same reports whether two documents say the same, whenever it was measured.
+func Same(a, b wire.Claims) bool {
+	return reflect.DeepEqual(timeless(a), timeless(b))
+}
+
+func timeless(c wire.Claims) wire.Claims {
+	c.Claims = slices.Clone(c.Claims)
+	for i := range c.Claims {
+		c.Claims[i].MeasuredAt = time.Time{}
+	}
+	slices.SortStableFunc(c.Claims, func(a, b wire.Claim) int { return cmp.Compare(a.ID, b.ID) })
+	return c
 }

@@ -76,3 +76,42 @@ func TestAssemble(t *testing.T) {
 		t.Error("an event log past its bound was sent")
 	}
 }
+
+func TestSame(t *testing.T) {
+	later := claims()
+	for i := range later.Claims {
+		later.Claims[i].MeasuredAt = later.Claims[i].MeasuredAt.Add(time.Hour)
+	}
+	later.Claims[0], later.Claims[1] = later.Claims[1], later.Claims[0]
+	if !Same(claims(), later) {
+		t.Error("the same, measured later")
+	}
+	for name, change := range map[string]func(c *wire.Claims){
+		"a state":      func(c *wire.Claims) { c.Claims[0].State = wire.ClaimManual },
+		"one less":     func(c *wire.Claims) { c.Claims = c.Claims[1:] },
+		"a value":      func(c *wire.Claims) { c.Claims[0].Value = map[string]string{"a": "b"} },
+		"a source":     func(c *wire.Claims) { c.Claims[0].Source = "elsewhere" },
+		"a baseline":   func(c *wire.Claims) { c.Baselines = []wire.BaselineReport{{Baseline: "TWGCB-01-014"}} },
+		"an inventory": func(c *wire.Claims) { c.Inventory = []byte{1} },
+	} {
+		other := claims()
+		change(&other)
+		if Same(claims(), other) {
+			t.Errorf("%s changed, and all is the same", name)
+		}
+	}
+}
+
+// Everything that a document says is in its bytes.
+func TestMarshalKeepsAll(t *testing.T) {
+	c := claims()
+	c.Baselines, c.Inventory = []wire.BaselineReport{{Baseline: "TWGCB-01-014", Version: "1.2"}}, []byte{1, 2}
+	raw, err := Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read wire.Claims
+	if err := strictjson.Unmarshal(raw, &read); err != nil || len(read.Baselines) != 1 || len(read.Inventory) != 2 {
+		t.Errorf("%s, %v", raw, err)
+	}
+}

@@ -26,7 +26,7 @@ func NewClient(path string) *Client { return &Client{socket: path} }
 func (c *Client) Firewall(ctx context.Context) (wire.FirewallRuleset, error) {
 	ctx, cancel := context.WithTimeout(ctx, questionTime)
 	defer cancel()
-	lines, hangUp, err := c.ask(ctx, askFirewall)
+	lines, hangUp, err := c.ask(ctx, question{Ask: askFirewall})
 	if err != nil {
 		return wire.FirewallRuleset{}, err
 	}
@@ -45,7 +45,7 @@ func (c *Client) Firewall(ctx context.Context) (wire.FirewallRuleset, error) {
 func (c *Client) RootFacts(ctx context.Context) (wire.RootFacts, error) {
 	ctx, cancel := context.WithTimeout(ctx, questionTime)
 	defer cancel()
-	lines, hangUp, err := c.ask(ctx, askBaseline)
+	lines, hangUp, err := c.ask(ctx, question{Ask: askBaseline})
 	if err != nil {
 		return wire.RootFacts{}, err
 	}
@@ -60,11 +60,36 @@ func (c *Client) RootFacts(ctx context.Context) (wire.RootFacts, error) {
 	return *a.Root, nil
 }
 
+// EventLog asks for the firmware's event log; a machine without one has none.
+func (c *Client) EventLog(ctx context.Context) ([]byte, error) {
+	a, err := c.once(ctx, question{Ask: askEventLog})
+	return a.EventLog, err
+}
+
+// IMA asks for a piece of the run-time measurement list; a kernel without IMA
+// has none.
+func (c *Client) IMA(ctx context.Context, from int) (*wire.IMAPiece, error) {
+	a, err := c.once(ctx, question{Ask: askIMA, From: from})
+	return a.IMA, err
+}
+
+// once asks a question that has one answer.
+func (c *Client) once(ctx context.Context, what question) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, questionTime)
+	defer cancel()
+	lines, hangUp, err := c.ask(ctx, what)
+	if err != nil {
+		return answer{}, err
+	}
+	defer hangUp()
+	return next(lines)
+}
+
 // Watch calls changed once when the watch stands, so that nothing that changed
 // before it is missed, and then whenever the packet filter changes. It returns
 // when ctx ends or the helper is gone; it never returns nil.
 func (c *Client) Watch(ctx context.Context, changed func()) error {
-	lines, hangUp, err := c.ask(ctx, askWatch)
+	lines, hangUp, err := c.ask(ctx, question{Ask: askWatch})
 	if err != nil {
 		return err
 	}
@@ -88,7 +113,7 @@ func (c *Client) Watch(ctx context.Context, changed func()) error {
 }
 
 // ask sends one question. The connection closes when ctx ends or by hangUp.
-func (c *Client) ask(ctx context.Context, what string) (lines *bufio.Reader, hangUp func(), err error) {
+func (c *Client) ask(ctx context.Context, what question) (lines *bufio.Reader, hangUp func(), err error) {
 	dialer := net.Dialer{Timeout: questionTime}
 	conn, err := dialer.DialContext(ctx, "unix", c.socket)
 	if err != nil {
@@ -102,7 +127,8 @@ func (c *Client) ask(ctx context.Context, what string) (lines *bufio.Reader, han
 		stop()
 		_ = conn.Close()
 	}
-	line, err := json.Marshal(question{V: version, Ask: what})
+	what.V = version
+	line, err := json.Marshal(what)
 	if err == nil {
 		_, err = conn.Write(append(line, '\n'))
 	}

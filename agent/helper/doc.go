@@ -7,6 +7,9 @@
 //	baseline   what configuration baselines need of root: sshd's effective
 //	           settings, sudo's defaults, accounts without a password, modes of
 //	           home directories, AppArmor's profiles, GRUB's password
+//	event-log  the firmware's event log, from the helper's own configuration
+//	ima        a piece of the kernel's run-time measurement list, from an entry's
+//	           number on
 //
 // One connection to a private Unix socket carries one question, as one bounded
 // line of strict JSON, and the answer. Only root and the agent's own user are

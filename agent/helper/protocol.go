@@ -16,6 +16,8 @@ const (
 	askFirewall = "firewall"
 	askWatch    = "watch"
 	askBaseline = "baseline"
+	askEventLog = "event-log"
+	askIMA      = "ima"
 )
 
 // Events on a watch.
@@ -38,12 +40,17 @@ const (
 type question struct {
 	V   int    `json:"v"`
 	Ask string `json:"ask"`
+	// From is an entry's number in the run-time measurement list.
+	From int `json:"from,omitempty"`
 }
 
-// answer is a line back: a ruleset, root's facts, an event, or a problem.
+// answer is a line back: a ruleset, root's facts, what was measured, an event, or
+// a problem.
 type answer struct {
 	Firewall *wire.FirewallRuleset `json:"firewall,omitempty"`
 	Root     *wire.RootFacts       `json:"root,omitempty"`
+	EventLog []byte                `json:"event_log,omitempty"`
+	IMA      *wire.IMAPiece        `json:"ima,omitempty"`
 	Event    string                `json:"event,omitempty"`
 	Problem  string                `json:"problem,omitempty"`
 }

@@ -24,6 +24,10 @@ type Config struct {
 	// AgentUID is the agent's user; root may ask as well.
 	AgentUID int
 	Logger   *slog.Logger
+	// EventLog reads the firmware's event log, IMA a piece of the run-time
+	// measurement list from an entry's number on.
+	EventLog func() ([]byte, error)
+	IMA      func(from int) (*wire.IMAPiece, error)
 }
 
 // Run answers questions until ctx ends. It needs CAP_NET_ADMIN to read the
@@ -125,6 +129,10 @@ func (s *server) handle(ctx context.Context, conn net.Conn) {
 		s.say(conn, s.firewall())
 	case askBaseline:
 		s.say(conn, s.rootFacts(ctx))
+	case askEventLog:
+		s.say(conn, s.eventLog())
+	case askIMA:
+		s.say(conn, s.ima(q.From))
 	case askWatch:
 		s.stream(ctx, conn)
 	default:

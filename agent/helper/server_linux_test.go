@@ -33,6 +33,8 @@ type fakeFilter struct {
 	err     error
 	broken  bool
 	changed func()
+	// measured is the error of reading what was measured.
+	measured error
 }
 
 func (f *fakeFilter) Ruleset() (wire.FirewallRuleset, error) {
@@ -99,7 +101,13 @@ func start(t *testing.T, filter *fakeFilter) running {
 		t.Fatal(err)
 	}
 	r := running{socket: filepath.Join(dir, "helper.sock"), log: &syncBuffer{}, filter: filter}
-	c := Config{Socket: r.socket, AgentUID: agentUID, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
+	c := Config{
+		Socket: r.socket, AgentUID: agentUID, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
+		EventLog: func() ([]byte, error) { return []byte("log"), filter.measured },
+		IMA: func(from int) (*wire.IMAPiece, error) {
+			return &wire.IMAPiece{From: from, Log: []byte("list"), More: true}, filter.measured
+		},
+	}
 	listener, err := unixsocket.Listen(c.Socket, 0o600, c.AgentUID)
 	if err != nil {
 		t.Fatal(err)
@@ -194,6 +202,9 @@ func TestEverythingElseIsRefused(t *testing.T) {
 		`{"v":2,"ask":"firewall"}`,
 		`{"ask":"firewall"}`,
 		`{"v":1,"ask":"firewall","path":"/etc/shadow"}`,
+		`{"v":1,"ask":"event-log","path":"/etc/shadow"}`,
+		`{"v":1,"ask":"ima","from":-1}`,
+		`{"v":1,"ask":"ima","from":"/etc/shadow"}`,
 		`{"v":1,"ask":"firewall","ask":"firewall"}`,
 		`{"v":1,"ask":"firewall"}{"v":1,"ask":"firewall"}`,
 		`firewall`,
@@ -328,4 +339,25 @@ func FuzzReadLine(f *testing.F) {
 			t.Errorf("%d bytes: %q", len(line), line)
 		}
 	})
+}
+
+func TestWhatWasMeasuredReachesTheAgent(t *testing.T) {
+	r := start(t, &fakeFilter{})
+	as(t, agentUID, func() {
+		c := NewClient(r.socket)
+		if log, err := c.EventLog(context.Background()); err != nil || string(log) != "log" {
+			t.Errorf("%q, %v", log, err)
+		}
+		piece, err := c.IMA(context.Background(), 7)
+		if err != nil || piece == nil || piece.From != 7 || string(piece.Log) != "list" || !piece.More {
+			t.Errorf("%+v, %v", piece, err)
+		}
+	})
+	r = start(t, &fakeFilter{measured: fs.ErrPermission})
+	if _, err := NewClient(r.socket).EventLog(t.Context()); !errors.Is(err, ErrRefused) {
+		t.Errorf("%v", err)
+	}
+	if _, err := NewClient(r.socket).IMA(t.Context(), 0); !errors.Is(err, ErrRefused) {
+		t.Errorf("%v", err)
+	}
 }

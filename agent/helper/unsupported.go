@@ -6,6 +6,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // checkServer refuses: there is no helper on this system that could be proven.
@@ -16,6 +18,8 @@ type Config struct {
 	Socket   string
 	AgentUID int
 	Logger   *slog.Logger
+	EventLog func() ([]byte, error)
+	IMA      func(from int) (*wire.IMAPiece, error)
 }
 
 // Run returns ErrUnsupported.

@@ -96,7 +96,9 @@ func helperCommand(g *global) *cobra.Command {
 				return err
 			}
 			stayLean()
-			return helper.Run(cmd.Context(), helper.Config{Socket: c.Helper, AgentUID: uid, Logger: logger(c)})
+			return helper.Run(cmd.Context(), helper.Config{
+				Socket: c.Helper, AgentUID: uid, Logger: logger(c), EventLog: c.ReadEventLog, IMA: c.ReadIMA,
+			})
 		},
 	}
 }
