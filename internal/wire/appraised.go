@@ -32,8 +32,6 @@ type Kept struct {
 	// ResetCount is the boot's: what was kept in another boot stands for nothing
 	// in this one.
 	ResetCount uint32 `json:"reset_count"`
-	// Provenance is that of the keys that it was proven with.
-	Provenance Provenance `json:"provenance"`
 	// Hardware is the best tier that the keys' provenance permits, Fallen what
 	// the counters showed.
 	Hardware Trustworthiness `json:"hardware"`
