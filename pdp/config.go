@@ -77,6 +77,9 @@ type AttestationConfig struct {
 	// RequiredClaims lists the claims that every device must make and pass to
 	// count as affirming; verifier.DefaultRequired where there is no list.
 	RequiredClaims []string `yaml:"required_claims"`
+	// Baselines are the configuration baselines (GCB) that devices are held
+	// against; none if there is no list. The claim "gcb" demands that they pass.
+	Baselines []BaselineConfig `yaml:"baselines"`
 	// Reference is about boot reference values.
 	Reference ReferenceConfig `yaml:"reference"`
 }

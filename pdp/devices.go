@@ -90,9 +90,12 @@ type judge struct {
 	policy     verifier.Policy
 	version    string // of the policy
 	references func(agency string) *wire.ReferenceSet
+	// exceptions gives those that count for a device at a time, and a text
+	// that changes whenever they do.
+	exceptions func(wire.Device, time.Time) ([]wire.Exception, string)
 }
 
-func newJudge(c AttestationConfig, references func(agency string) *wire.ReferenceSet) (*judge, error) {
+func newJudge(c AttestationConfig, references func(agency string) *wire.ReferenceSet, exceptions func(wire.Device, time.Time) ([]wire.Exception, string)) (*judge, error) {
 	policy := verifier.Policy{Required: verifier.DefaultRequired(), Boot: bootPolicy(c)}
 	for _, text := range c.SupportedOS {
 		release, err := verifier.ParseOS(text)
@@ -107,16 +110,23 @@ func newJudge(c AttestationConfig, references func(agency string) *wire.Referenc
 			return nil, fmt.Errorf("attestation.required_claims: %w", err)
 		}
 	}
-	return &judge{policy, fmt.Sprint(policy), references}, nil
+	var err error
+	if policy.Baselines, err = baselinePolicies(c.Baselines); err != nil {
+		return nil, err
+	}
+	return &judge{policy, fmt.Sprint(policy), references, exceptions}, nil
 }
 
 // rules are what one device is held against now. Everything in them is in their
 // version.
-func (j *judge) rules(dev wire.Device, _ time.Time) verifier.Rules {
+func (j *judge) rules(dev wire.Device, now time.Time) verifier.Rules {
 	rules := verifier.Rules{Policy: j.policy, Version: j.version, References: j.references(dev.Agency)}
 	if rules.References != nil {
 		rules.Version += rules.References.Version
 	}
+	var excepted string
+	rules.Exceptions, excepted = j.exceptions(dev, now)
+	rules.Version += excepted
 	return rules
 }
 

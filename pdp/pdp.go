@@ -15,6 +15,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/decision"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
+	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/inventory"
 	"github.com/menshen-zt/menshen/pdp/reference"
@@ -40,6 +41,7 @@ type PDP struct {
 	software   *inventory.Library
 	appraisal  *appraisal.Appraiser
 	references *reference.Keeper
+	exceptions *exception.Keeper
 	enrolment  *enrolment.Enroller
 	people     *ceremony.Ceremony
 	engine     *engine
@@ -99,7 +101,10 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	if p.references, err = newReferences(ctx, p.config.Attestation, p.state, p.names, p.logger.With("part", "reference")); err != nil {
 		return err
 	}
-	judge, err := newJudge(p.config.Attestation, p.references.Set)
+	if p.exceptions, err = newExceptions(ctx, p.state.store, p.logger.With("part", "exception")); err != nil {
+		return err
+	}
+	judge, err := newJudge(p.config.Attestation, p.references.Set, p.exceptions.For)
 	if err != nil {
 		return err
 	}
@@ -201,7 +206,7 @@ func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
-		Policies: adminPolicies{p.engine, p.config.Policy}, Inventories: adminInventories{p.software}, References: p.references, Status: p.status, Recorder: p.state.log,
+		Policies: adminPolicies{p.engine, p.config.Policy}, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err
@@ -216,6 +221,7 @@ func (p *PDP) wireChanges() {
 		p.hostChanged(id)
 	})
 	p.references.Subscribe(p.appraisal.Reconsider)
+	p.exceptions.Subscribe(p.appraisal.Reconsider)
 	p.situation.Subscribe(p.sessions.TrustChanged)
 	p.names.Subscribe(func(c directory.Change) {
 		switch c.Kind {

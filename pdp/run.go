@@ -71,6 +71,7 @@ func (p *PDP) Run(ctx context.Context) (err error) {
 func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
 	parts.Go(func() { p.appraisal.Run(ctx) })
 	parts.Go(func() { p.software.Run(ctx) })
+	parts.Go(func() { p.exceptions.Run(ctx) })
 	parts.Go(func() { p.situation.Run(ctx, p.liveSessions) })
 	parts.Go(func() {
 		if err := p.sessions.Run(ctx); err != nil {
@@ -188,7 +189,7 @@ func (p *PDP) newServer(h http.Handler, certificate func(*tls.ClientHelloInfo) (
 func Validate(c Config) error {
 	_, err := loadPolicy(c.Policy)
 	_, err2 := newEndorser(c.Attestation)
-	_, err3 := newJudge(c.Attestation, nil)
+	_, err3 := newJudge(c.Attestation, nil, nil)
 	_, err4 := tls.LoadX509KeyPair(c.Web.Certificate, c.Web.Key)
 	if err4 != nil {
 		err4 = fmt.Errorf("web.certificate: %w", err4)

@@ -280,3 +280,20 @@ func TestReportsThatAreTooLarge(t *testing.T) {
 		}
 	}
 }
+
+// TestTheDocumentsExample: the rule file in docs/operations.md is loaded.
+func TestTheDocumentsExample(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/operations.md")
+	must(t, err)
+	_, rest, _ := strings.Cut(string(raw), "\n## Configuration baselines (GCB)\n")
+	_, rest, _ = strings.Cut(rest, "\n```yaml\n")
+	example, _, found := strings.Cut(rest, "\n```\n")
+	if !found {
+		t.Fatal("there is no example")
+	}
+	set, err := Load(folders(t, map[string]string{"a.yaml": example + "\n"}, nil))
+	must(t, err)
+	if list := set.List(); len(list) != 1 || list[0].Rules != 2 {
+		t.Errorf("%+v", list)
+	}
+}

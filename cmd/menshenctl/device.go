@@ -14,7 +14,7 @@ import (
 
 func (a *app) device() *cobra.Command {
 	return noun("device", "Devices and their enrolment codes",
-		a.deviceCode(), a.deviceCodes(), a.deviceList(), a.deviceShow(), a.deviceBoot(),
+		a.deviceCode(), a.deviceCodes(), a.deviceList(), a.deviceShow(), a.deviceBaseline(), a.deviceBoot(),
 		a.deviceApprove(),
 		a.deviceChange("retire", "End a device's life for ever", (*client.Client).RetireDevice),
 		a.deviceQuarantine(), a.deviceRelease(), a.deviceAssign(), a.deviceGroup(), a.deviceTransfer())

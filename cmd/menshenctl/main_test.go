@@ -22,6 +22,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
@@ -160,9 +161,13 @@ func newConsole(t *testing.T) *console {
 	c := &console{t: t, socket: filepath.Join(dir, "admin.sock"), others: &others{}, lang: "en"}
 	d := directory.New(s, time.Now, rand.Reader)
 	c.keeper = newKeeper(t, s, d)
+	exceptions, err := exception.New(t.Context(), exception.Config{Store: s, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, References: c.keeper, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,14 +10,15 @@ import (
 
 // Prefixes of the ids that NewID makes.
 const (
-	PrefixDevice   = "dev"
-	PrefixPerson   = "per"
-	PrefixPortal   = "por"
-	PrefixKey      = "key"
-	PrefixSession  = "ses"
-	PrefixDecision = "dec"
-	PrefixCommand  = "cmd"
-	PrefixExpected = "exp"
+	PrefixDevice    = "dev"
+	PrefixPerson    = "per"
+	PrefixPortal    = "por"
+	PrefixKey       = "key"
+	PrefixSession   = "ses"
+	PrefixDecision  = "dec"
+	PrefixCommand   = "cmd"
+	PrefixExpected  = "exp"
+	PrefixException = "exc"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

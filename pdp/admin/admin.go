@@ -124,6 +124,8 @@ type Config struct {
 	Decisions   Decisions
 	Policies    Policies
 	References  References
+	Exceptions  Exceptions
+	Baselines   Baselines
 	Inventories Inventories
 	Status      func(ctx context.Context) client.Status
 	Recorder    Recorder
@@ -145,7 +147,7 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil,
-		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "references": c.References == nil, "status": c.Status == nil,
+		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {
 		if missing {

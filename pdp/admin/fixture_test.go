@@ -20,6 +20,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/directory"
+	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
@@ -147,6 +148,13 @@ func (o *others) Decision(_ context.Context, id string) ([]client.Record, error)
 	return []client.Record{client.RecordOf(7, wire.AuditRecord{Kind: wire.AuditDecision, Decision: id, Detail: []byte(`{"effect":"deny"}`)})}, nil
 }
 
+// Baselines answers for every device with one rule that fails.
+func (o *others) Baselines(context.Context, wire.Device) ([]wire.BaselineReport, error) {
+	return []wire.BaselineReport{{Baseline: "TWGCB-01-014", Version: "1.2", RuleSet: []byte{0xab}, Results: []wire.RuleResult{
+		{Rule: "TWGCB-01-014-0001", State: wire.ClaimPass}, {Rule: "TWGCB-01-014-0002", State: wire.ClaimFail, Seen: "squashfs is loaded"},
+	}}}, nil
+}
+
 func (o *others) Policy(context.Context) (client.Policy, error) {
 	return client.Policy{Version: "1", Files: map[string]string{"a.cedar": "permit(principal,action,resource);"}}, nil
 }
@@ -204,8 +212,12 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	clock := func() time.Time { return f.now }
 	f.dir = directory.New(s, clock, rand.Reader)
 	f.keeper = newKeeper(t, s, f.dir, clock)
+	exceptions, err := exception.New(t.Context(), exception.Config{Store: s, Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Inventories: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})
