@@ -27,6 +27,8 @@ type Enrolment struct {
 	// WithoutCertificate has an administrator vouch for the EK, although the
 	// TPM has a certificate.
 	WithoutCertificate bool
+	// Language is the person's, "en" or "zh-TW".
+	Language string
 	// Replace gives up an enrolment that is there, once the new one is finished.
 	Replace bool
 }
@@ -59,7 +61,7 @@ func Enrol(ctx context.Context, c Config, how Enrolment, tell func(step int)) (*
 		return nil, err
 	}
 	defer closed()
-	e.Address, e.Code = c.PDP, parsed
+	e.Address, e.Code, e.Language = c.PDP, parsed, how.Language
 	tell(3)
 	done, err := client.Enrol(ctx, e)
 	if err != nil {

@@ -33,8 +33,10 @@ type caller struct {
 	address string
 	host    string
 	clock   func() time.Time
-	signer  *watchedSigner
-	config  func() *http.Transport
+	// language is what the PDP's own words should be in.
+	language string
+	signer   *watchedSigner
+	config   func() *http.Transport
 	// skew is the PDP's clock minus this one, as of the last answer.
 	skew  atomic.Int64
 	heard atomic.Bool
@@ -45,7 +47,7 @@ func newCaller(address string, t trust, key crypto.Signer, clock func() time.Tim
 	if err != nil || host == "" {
 		return nil, fmt.Errorf("client: the PDP's address %q is not host:port", address)
 	}
-	c := &caller{address: address, host: host, clock: clock, signer: &watchedSigner{Signer: key}}
+	c := &caller{address: address, host: host, clock: clock, language: "en", signer: &watchedSigner{Signer: key}}
 	certificate, err := selfSigned(c.signer, random)
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func (c *caller) call(ctx context.Context, h *http.Client, method, path string, 
 	if in != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	r.Header.Set("Accept-Language", "en")
+	r.Header.Set("Accept-Language", c.language)
 	answer, err := h.Do(r)
 	if err != nil {
 		return c.transportError(err)

@@ -73,8 +73,10 @@ type Enrolment struct {
 	EKCertificate, EKKey []byte
 	EKIntermediates      [][]byte
 	Hostname, OS         string
-	Clock                func() time.Time
-	Random               io.Reader
+	// Language is the person's, in which a refusal is told; English if empty.
+	Language string
+	Clock    func() time.Time
+	Random   io.Reader
 }
 
 // Outcome is a finished enrolment.
@@ -93,6 +95,9 @@ func Enrol(ctx context.Context, e Enrolment) (Outcome, error) {
 	c, err := newCaller(e.Address, pinned, key, e.Clock, e.Random, func(found *x509.Certificate) { ca = found })
 	if err != nil {
 		return Outcome{}, err
+	}
+	if e.Language != "" {
+		c.language = e.Language
 	}
 	h := c.newHTTP(1, time.Minute)
 	defer h.CloseIdleConnections()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
+	"unicode"
 
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -78,7 +80,7 @@ func refusal(status int, d problem.Document) error {
 	if !codeShape.MatchString(given) {
 		given = "HTTP " + http.StatusText(status)
 	}
-	e := &Error{Given: given, cause: fmt.Errorf("status %d", status)}
+	e := &Error{Given: given, cause: fmt.Errorf("status %d: %s", status, shown(d.Detail+" "+d.Do))}
 	switch {
 	case given == reason.DeviceUnknown || given == reason.DeviceWaiting || given == reason.DeviceWaitingSoftware || given == reason.DeviceRetired:
 		e.why = reason.New(reason.AgentDeviceUnknown, "code_given", given)
@@ -88,6 +90,21 @@ func refusal(status int, d problem.Document) error {
 		e.why = reason.New(reason.PDPRefused, "code_given", given)
 	}
 	return e
+}
+
+// shown is the PDP's own words, fit for a terminal.
+func shown(text string) string {
+	const most = 500 // runes
+	n := 0
+	return strings.Map(func(r rune) rune {
+		if n++; n > most {
+			return -1
+		}
+		if !unicode.IsGraphic(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // wantsNewNonce tells refusals that another nonce mends: the connection

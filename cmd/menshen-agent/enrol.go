@@ -36,6 +36,7 @@ func enrol(g *global) *cobra.Command {
 				return err
 			}
 			w := wordsOf(g.language())
+			how.Language = string(g.language())
 			out, began := cmd.OutOrStdout(), time.Now()
 			s, err := agent.Enrol(cmd.Context(), c, how, func(step int) {
 				fmt.Fprintf(out, w.step+"\n", step, len(w.steps), w.steps[step-1])

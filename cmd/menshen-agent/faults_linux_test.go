@@ -119,9 +119,13 @@ func TestAFaultyState(t *testing.T) {
 
 func TestNoTPM(t *testing.T) {
 	l := newLaptop(t)
+	l.expect(0, "p-384,yes,", agentUID, "ek")
+	l.expect(0, "p-256,none,", agentUID, "ek")
+	l.expect(0, "rsa-2048,yes,", agentUID, "ek")
 	l.enrol()
 	l.must(l.tpm.Stop())
 	l.expect(69, reason.TPMNotFound, agentUID, "run")
+	l.expect(69, reason.TPMNotFound, agentUID, "ek")
 	l.expect(1, reason.TPMNotFound, agentUID, "doctor")
 	l.must(os.Remove(l.state()))
 	l.expect(69, reason.TPMNotFound, agentUID, "enrol", l.pdp.code())
