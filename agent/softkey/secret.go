@@ -15,7 +15,7 @@ const SecretSize = 32
 
 // CredentialName is the secret's name among systemd's credentials
 // (systemd.exec(5), Credentials).
-const CredentialName = "menshen-agent-secret"
+const CredentialName = "menshen-agent-secret" // #nosec G101 -- a name, no credential
 
 // Secret opens the keys. It never reaches a log.
 type Secret struct{ bytes [SecretSize]byte }
