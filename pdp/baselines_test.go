@@ -3,7 +3,9 @@ package pdp
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/verifier"
 )
 
@@ -42,5 +44,23 @@ func TestBaselinePolicies(t *testing.T) {
 		if _, err := baselinePolicies([]BaselineConfig{c}); err == nil || !strings.Contains(err.Error(), "attestation.baselines") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestExceptionsAreInTheRulesVersion: the same Evidence is judged anew when an
+// exception begins or ends.
+func TestExceptionsAreInTheRulesVersion(t *testing.T) {
+	var given []wire.Exception
+	version := ""
+	j, err := newJudge(AttestationConfig{Baselines: []BaselineConfig{goodBaseline()}}, func(string) *wire.ReferenceSet { return nil },
+		func(wire.Device, time.Time) ([]wire.Exception, string) { return given, version })
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := j.rules(wire.Device{}, time.Time{})
+	given, version = []wire.Exception{{ID: "exc-1"}}, " exc-1"
+	after := j.rules(wire.Device{}, time.Time{})
+	if before.Version == after.Version || len(after.Exceptions) != 1 || len(after.Policy.Baselines) != 1 {
+		t.Errorf("%q, %q, %+v", before.Version, after.Version, after.Exceptions)
 	}
 }
