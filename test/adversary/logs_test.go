@@ -259,8 +259,8 @@ func logs() []attack {
 		},
 		{
 			name: "Secure Boot claimed on and measured off", after: "the log wins over the operating system's word",
-			try:   bootedAs(func(m *firmware.Machine) { m.SecureBoot = firmware.SecureBootOff }),
-			want:  []string{reason.SecureBootDenied, reason.BootSecureBootOff}, answer: distrusted,
+			try:  bootedAs(func(m *firmware.Machine) { m.SecureBoot = firmware.SecureBootOff }),
+			want: []string{reason.SecureBootDenied, reason.BootSecureBootOff}, answer: distrusted,
 			check: check{file: "pdp/verifier/appraise.go", code: "case lie != nil:", without: "case false:"},
 		},
 		{

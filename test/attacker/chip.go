@@ -64,6 +64,24 @@ func (c *Chip) flush(h tpm2.TPMHandle) {
 	_, _ = tpm2.FlushContext{FlushHandle: h}.Execute(c.TPM) // the next use says if it is still there
 }
 
+// Clear unloads whatever somebody left in a TPM that has no resource manager.
+func (c *Chip) Clear() error {
+	for _, first := range []uint32{0x02000000, 0x03000000, 0x80000000} { // sessions, and transient objects (part 2, 7.2)
+		answer, err := tpm2.GetCapability{Capability: tpm2.TPMCapHandles, Property: first, PropertyCount: 64}.Execute(c.TPM)
+		if err != nil {
+			return fmt.Errorf("attacker: what is loaded: %w", err)
+		}
+		found, err := answer.CapabilityData.Data.Handles()
+		if err != nil {
+			return fmt.Errorf("attacker: what is loaded: %w", err)
+		}
+		for _, h := range found.Handle {
+			c.flush(h)
+		}
+	}
+	return nil
+}
+
 // Create makes a key under the EK, or under a primary key of another hierarchy.
 func (c *Chip) Create(template tpm2.TPMTPublic, above *tpm2.CreatePrimary) (Key, error) {
 	parent, release, err := c.parent(above)

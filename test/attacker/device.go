@@ -1,6 +1,7 @@
 package attacker
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -120,6 +121,22 @@ func (d *Device) Attest(ctx context.Context, claims []byte, change func(*wire.Ev
 		}
 	}
 	return d.Send(ctx, asked.Ticket, e)
+}
+
+// SignLie turns honest Evidence into what the device would like to be believed:
+// other claims, under a quote that no TPM made, signed by the signing key.
+func (d *Device) SignLie(e *wire.Evidence, asked wire.NonceAnswer, lie []byte) error {
+	was, err := d.Extra(asked, e.Claims)
+	if err != nil {
+		return err
+	}
+	wants, err := d.Extra(asked, lie)
+	if err != nil {
+		return err
+	}
+	e.Claims, e.Quote.Attest = lie, bytes.Replace(e.Quote.Attest, was, wants, 1)
+	e.Quote.Signature, err = d.Chip.SignAnything(d.Keys.Signing, e.Quote.Attest)
+	return err
 }
 
 // Claims is a report in which everything is well; change adds to it.

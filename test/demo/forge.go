@@ -3,35 +3,24 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/asn1"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"math/big"
-	"net/http"
 	"os"
+	"strings"
 	"time"
 
-	"github.com/menshen-zt/menshen/agent/evidence"
 	"github.com/menshen-zt/menshen/agent/state"
 	"github.com/menshen-zt/menshen/agent/tpm"
-	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/test/attacker"
 )
 
 // forgeVerb runs this program as somebody with root on the laptop: it has the
 // agent's state file, the TPM, and so the device's own connection to the PDP.
-// What it does not have is a TPM that signs lies with the attestation key.
+// What it does not have is a TPM that signs lies with the attestation key. The
+// whole table of such forgeries is test/adversary.
 const forgeVerb = "forge"
 
 // forged is one attempt and what the PDP answered.
@@ -41,54 +30,56 @@ type forged struct {
 	Codes    []string `json:"codes"`
 }
 
-// forger is the attacker's own agent.
-type forger struct {
-	keys *tpm.Keys
-	http *http.Client
-	base string
-}
-
 func runForger(args []string) error {
-	if len(args) != 2 {
-		return errors.New("forge STATE TPM")
+	if len(args) != 3 {
+		return errors.New("forge STATE TPM EVENTLOG")
 	}
-	saved, err := state.At(args[0]).Load()
-	if err != nil {
-		return err
-	}
-	t, err := tpm.Open(args[1])
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	var blobs tpm.Blobs
-	if err := json.Unmarshal(saved.Keys, &blobs); err != nil {
-		return err
-	}
-	keys, err := t.LoadKeys(blobs)
-	if err != nil {
-		return err
-	}
-	f, err := newForger(keys, saved)
+	d, err := stolen(args[0], args[1], args[2])
 	if err != nil {
 		return err
 	}
 	var all []forged
-	for _, attempt := range []func() (forged, error){f.unrestrictedKey, f.swappedClaims, f.replayedNonce} {
-		one, err := attempt()
+	for _, attempt := range []struct {
+		what string
+		do   func(context.Context, *attacker.Device, []byte) (attacker.Outcome, error)
+	}{
+		{"a quote signed by an unrestricted key", unrestrictedKey},
+		{"a true quote with swapped claims", swappedClaims},
+		{"a nonce used a second time", replayedNonce},
+	} {
+		lie, err := attacker.Claims(time.Now())
 		if err != nil {
 			return err
 		}
-		all = append(all, one)
+		o, err := attempt.do(context.Background(), d, lie)
+		if err != nil {
+			return err
+		}
+		all = append(all, forged{attempt.what, o.Accepted, o.Codes()})
 	}
 	return json.NewEncoder(os.Stdout).Encode(all)
 }
 
-func newForger(keys *tpm.Keys, saved *state.State) (*forger, error) {
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	signer := keys.TLSSigner()
-	der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
+// stolen is the laptop's device as its state file and its TPM give it.
+func stolen(file, device, log string) (*attacker.Device, error) {
+	saved, err := state.At(file).Load()
 	if err != nil {
+		return nil, err
+	}
+	var blobs tpm.Blobs
+	if err := json.Unmarshal(saved.Keys, &blobs); err != nil {
+		return nil, err
+	}
+	chip, err := attacker.OpenChip(strings.TrimPrefix(device, "unix:"))
+	if err != nil {
+		return nil, err
+	}
+	if err := chip.Clear(); err != nil { // what the agent left loaded
+		return nil, err
+	}
+	key := func(b tpm.Blob) attacker.Key { return attacker.Key{Public: b.Public, Private: b.Private, Auth: b.Auth} }
+	d := &attacker.Device{Chip: chip, Keys: attacker.Keys{AK: key(blobs.AK), TLS: key(blobs.TLSKey), Signing: key(blobs.SigningKey)}}
+	if d.Log, err = os.ReadFile(log); err != nil {
 		return nil, err
 	}
 	ca, err := x509.ParseCertificate(saved.CACertificate)
@@ -97,160 +88,40 @@ func newForger(keys *tpm.Keys, saved *state.State) (*forger, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
-	return &forger{keys: keys, base: "https://" + saved.PDP, http: &http.Client{
-		Timeout: 20 * time.Second,
-		Transport: &http.Transport{MaxConnsPerHost: 1, TLSClientConfig: &tls.Config{
-			MinVersion: tls.VersionTLS13, RootCAs: roots,
-			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: signer}},
-		}},
-	}}, nil
-}
-
-// lie is what the attacker would like the PDP to believe.
-func lie(at time.Time) ([]byte, error) {
-	var all []wire.Claim
-	for _, id := range []wire.ClaimID{wire.ClaimOSRelease, wire.ClaimDiskEncryption, wire.ClaimFirewall, wire.ClaimSecureBoot} {
-		all = append(all, wire.Claim{ID: id, State: wire.ClaimPass, MeasuredAt: at, Source: "forged"})
+	signer, err := chip.Signer(d.Keys.TLS)
+	if err != nil {
+		return nil, err
 	}
-	return evidence.Marshal(wire.Claims{Claims: all})
+	d.Link, err = attacker.NewLink(saved.PDP, signer, roots)
+	return d, err
 }
 
 // unrestrictedKey signs a quote that no TPM made with the signing key, which
 // the TPM lends for any data.
-func (f *forger) unrestrictedKey() (forged, error) {
-	asked, nonce, err := f.nonce()
-	if err != nil {
-		return forged{}, err
-	}
-	claims, err := lie(time.Now().UTC())
-	if err != nil {
-		return forged{}, err
-	}
-	quote, pcrs, err := f.keys.Quote(nonce, []byte("{}"))
-	if err != nil {
-		return forged{}, err
-	}
-	was := wire.QuoteBinding(nonce, []byte("{}"), f.keys.TLSSPKI())
-	wants := wire.QuoteBinding(nonce, claims, f.keys.TLSSPKI())
-	quote.Attest = bytes.Replace(quote.Attest, was[:], wants[:], 1)
-	if quote.Signature, err = signAnything(f.keys.Signer(), quote.Attest); err != nil {
-		return forged{}, err
-	}
-	return f.send("a quote signed by an unrestricted key", asked.Ticket, evidence.Assemble(claims, quote, pcrs, nil))
-}
-
-// signAnything makes a TPMT_SIGNATURE (ECDSA, SHA-256) over data.
-func signAnything(key crypto.Signer, data []byte) ([]byte, error) {
-	sum := sha256.Sum256(data)
-	der, err := key.Sign(rand.Reader, sum[:], crypto.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	if public, ok := key.Public().(*ecdsa.PublicKey); !ok || !ecdsa.VerifyASN1(public, sum[:], der) {
-		return nil, errors.New("the signing key does not sign")
-	}
-	var s struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(der, &s); err != nil {
-		return nil, err
-	}
-	out := []byte{0x00, 0x18, 0x00, 0x0b}
-	for _, n := range []*big.Int{s.R, s.S} {
-		out = binary.BigEndian.AppendUint16(out, 32)
-		out = append(out, n.FillBytes(make([]byte, 32))...)
-	}
-	return out, nil
+func unrestrictedKey(ctx context.Context, d *attacker.Device, lie []byte) (attacker.Outcome, error) {
+	return d.Attest(ctx, []byte("{}"), func(e *wire.Evidence, asked wire.NonceAnswer) error { return d.SignLie(e, asked, lie) })
 }
 
 // swappedClaims quotes the truth and sends the lie.
-func (f *forger) swappedClaims() (forged, error) {
-	asked, nonce, err := f.nonce()
-	if err != nil {
-		return forged{}, err
-	}
-	quote, pcrs, err := f.keys.Quote(nonce, []byte(`{"claims":[]}`))
-	if err != nil {
-		return forged{}, err
-	}
-	claims, err := lie(time.Now().UTC())
-	if err != nil {
-		return forged{}, err
-	}
-	return f.send("a true quote with swapped claims", asked.Ticket, evidence.Assemble(claims, quote, pcrs, nil))
+func swappedClaims(ctx context.Context, d *attacker.Device, lie []byte) (attacker.Outcome, error) {
+	return d.Attest(ctx, []byte(`{"claims":[]}`), func(e *wire.Evidence, _ wire.NonceAnswer) error {
+		e.Claims = lie
+		return nil
+	})
 }
 
 // replayedNonce sends true Evidence twice.
-func (f *forger) replayedNonce() (forged, error) {
-	asked, nonce, err := f.nonce()
+func replayedNonce(ctx context.Context, d *attacker.Device, lie []byte) (attacker.Outcome, error) {
+	asked, err := d.Nonce(ctx)
 	if err != nil {
-		return forged{}, err
+		return attacker.Outcome{}, err
 	}
-	claims, err := lie(time.Now().UTC())
+	e, err := d.Evidence(asked, lie)
 	if err != nil {
-		return forged{}, err
+		return attacker.Outcome{}, err
 	}
-	quote, pcrs, err := f.keys.Quote(nonce, claims)
-	if err != nil {
-		return forged{}, err
+	if _, err := d.Send(ctx, asked.Ticket, e); err != nil {
+		return attacker.Outcome{}, err
 	}
-	whole := evidence.Assemble(claims, quote, pcrs, nil)
-	if _, err := f.send("", asked.Ticket, whole); err != nil {
-		return forged{}, err
-	}
-	return f.send("a nonce used a second time", asked.Ticket, whole)
-}
-
-func (f *forger) nonce() (wire.NonceAnswer, [wire.NonceSize]byte, error) {
-	var asked wire.NonceAnswer
-	status, raw, err := f.post("/v1/attest/nonce", struct{}{})
-	if err != nil {
-		return asked, [wire.NonceSize]byte{}, err
-	}
-	if err := json.Unmarshal(raw, &asked); err != nil || len(asked.Nonce) != wire.NonceSize {
-		return asked, [wire.NonceSize]byte{}, fmt.Errorf("no nonce: %d %s", status, raw)
-	}
-	return asked, [wire.NonceSize]byte(asked.Nonce), nil
-}
-
-func (f *forger) send(what, ticket string, e wire.Evidence) (forged, error) {
-	status, raw, err := f.post("/v1/attest", wire.AttestRequest{Ticket: ticket, Evidence: e})
-	if err != nil {
-		return forged{}, err
-	}
-	out := forged{What: what}
-	if status != http.StatusOK {
-		var refusal problem.Document
-		err := json.Unmarshal(raw, &refusal)
-		out.Codes = []string{refusal.Code}
-		return out, err
-	}
-	var answer wire.AttestAnswer
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return out, err
-	}
-	out.Accepted = answer.Accepted
-	for _, finding := range answer.Result.Findings {
-		if finding.Type == wire.FindingTampered {
-			out.Codes = append(out.Codes, finding.Reason.Code)
-		}
-	}
-	return out, nil
-}
-
-func (f *forger) post(path string, body any) (int, []byte, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return 0, nil, err
-	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, f.base+path, bytes.NewReader(raw))
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := f.http.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return resp.StatusCode, answer, err
+	return d.Send(ctx, asked.Ticket, e)
 }

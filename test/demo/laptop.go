@@ -72,10 +72,16 @@ pdp: %s
 state: %[3]s/state.json
 helper: %[3]s/helper/helper.sock
 control: %[3]s/agent.sock
+event_log: %[3]s/eventlog
+baselines:
+  rules: %[4]s
 seat: none
 log:
   level: debug
-`, w.tpm.Device(), agentsPort, w.path("agent"))
+`, w.tpm.Device(), agentsPort, w.path("agent"), w.path("agent", "baselines"))
+	if err := os.CopyFS(w.path("agent", "baselines"), os.DirFS("installer/linux/baselines")); err != nil {
+		return err
+	}
 	return os.WriteFile(w.path("agent", "agent.yaml"), []byte(config), 0o644) // #nosec G306 -- no secrets
 }
 
@@ -252,7 +258,7 @@ func (w *world) forgedEvidence(_ context.Context, _ *narrator, tell tell) error 
 	if err != nil {
 		return err
 	}
-	out, err := lab.Run(w.at(w.net.Laptop, 0).Command(self, forgeVerb, w.path("agent", "state.json"), w.tpm.Device()))
+	out, err := lab.Run(w.at(w.net.Laptop, 0).Command(self, forgeVerb, w.path("agent", "state.json"), w.tpm.Device(), w.path("agent", "eventlog")))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/swtpm"
+	"github.com/menshen-zt/menshen/test/firmware"
 	"github.com/menshen-zt/menshen/test/lab"
 )
 
@@ -40,6 +41,7 @@ type world struct {
 	pki  *lab.WebPKI
 	ca   *swtpm.CA // who made the laptop's TPM
 	tpm  *swtpm.TPM
+	pc   firmware.Machine // what boots on it
 
 	pdp, helper, agent, nginx, portal *lab.Process
 	browser                           *lab.Browser
@@ -146,8 +148,8 @@ func (w *world) manufacture() (err error) {
 		return err
 	}
 	w.closers = append(w.closers, w.tpm.Stop)
-	// As the group tss may use /dev/tpmrm0, the agent's user may use this one.
-	return errors.Join(os.Chmod(w.path("agent", "tpm"), 0o711), os.Chown(w.tpm.Socket(), agentUID, agentUID)) // #nosec G302 -- a way through, no list
+	w.pc = firmware.Laptop(laptopName)
+	return errors.Join(os.Chmod(w.path("agent", "tpm"), 0o711), w.powerOn(w.pc)) // #nosec G302 -- a way through, no list
 }
 
 func (w *world) path(parts ...string) string {
