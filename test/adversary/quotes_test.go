@@ -32,6 +32,9 @@ func selecting(selection tpm2.TPMLPCRSelection) func(*stage) attacker.Outcome {
 	})
 }
 
+// quotedDigest holds the PCRs' values against the quote.
+var quotedDigest = [2]string{"if !bytes.Equal(a.PCRDigest, digest[:]) {", "if false && !bytes.Equal(a.PCRDigest, digest[:]) {"}
+
 func quotes() []attack {
 	selected := check{file: verifyFile, code: "if len(a.Selections) != 1 || a.Selections[0].Hash != algSHA256 || !selectsQuoted(a.Selections[0].PCRs) {", without: "if false {"}
 	exactly := check{file: verifyFile, code: " || !selectsQuoted(a.Selections[0].PCRs) {", without: " {"}
@@ -137,7 +140,7 @@ func quotes() []attack {
 			name: "one PCR's value changed", after: "values that nobody holds against the quote",
 			try: changed(func(_ *stage, _ *device, e *wire.Evidence, _ wire.NonceAnswer) {
 				e.PCRs[7].Digest = bytes.Repeat([]byte{7}, 32)
-			}), want: []string{reason.EvidencePCRs}, check: check{file: verifyFile, code: "if !bytes.Equal(a.PCRDigest, digest[:]) {", without: "if false {"},
+			}), want: []string{reason.EvidencePCRs}, check: check{file: verifyFile, code: quotedDigest[0], without: quotedDigest[1]},
 		},
 		{
 			name: "PCRs' indices exchanged", after: "values that nobody holds against the quote",
@@ -148,7 +151,10 @@ func quotes() []attack {
 		{
 			name: "a PCR left out", after: "GHSA-99cg-575x-774p",
 			try:  changed(func(_ *stage, _ *device, e *wire.Evidence, _ wire.NonceAnswer) { e.PCRs = e.PCRs[:10] }),
-			want: []string{reason.EvidencePCRs}, check: check{file: verifyFile, code: "if len(pcrs) != len(wire.QuotedPCRs) {\n\t\treturn [sha256.Size]byte{}, ErrPCRs", without: "if len(pcrs) != len(wire.QuotedPCRs) {\n\t\treturn [sha256.Size]byte{}, nil"},
+			want: []string{reason.EvidencePCRs}, check: check{
+				file: verifyFile, code: "if len(pcrs) != len(wire.QuotedPCRs) {\n\t\treturn [sha256.Size]byte{}, ErrPCRs",
+				without: "if len(pcrs) != len(wire.QuotedPCRs) {\n\t\treturn [sha256.Size]byte{}, nil", also: quotedDigest,
+			},
 		},
 	}
 }
