@@ -29,7 +29,7 @@ func collectors() []collector {
 		{id: wire.ClaimKernelLockdown, source: "securityfs", measure: kernelLockdown},
 		{id: wire.ClaimScreenLock, source: "reports of the desktop sessions", measure: screenLock},
 		{id: wire.ClaimAntivirus, source: "systemd units, signature files", measure: antivirus, keep: keep{while: time.Minute, files: clamavFolders()}},
-		{id: wire.ClaimTimeSync, source: "kernel clock", measure: timeSync},
+		{id: wire.ClaimTimeSync, source: "timedated", measure: timeSync, keep: keep{while: 2 * time.Minute}},
 		{
 			id: wire.ClaimAdministrators, source: "passwd, group and their other sources", measure: administrators,
 			keep: keep{while: 10 * time.Minute, files: []string{"etc/passwd", "etc/group", "etc/nsswitch.conf"}},

@@ -25,8 +25,6 @@ type Machine struct {
 	Commands Commands
 	// Windows is nil on other systems.
 	Windows Windows
-	// KernelClock reports whether the kernel counts its clock as synchronised.
-	KernelClock func() (bool, error)
 	// ScreenLocks are the latest reports of the desktops' sessions.
 	ScreenLocks func() []ScreenLock
 	Settings    Settings

@@ -2,7 +2,7 @@ package posture
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,23 +10,23 @@ import (
 )
 
 func TestTimeSync(t *testing.T) {
+	question := "/usr/bin/busctl " + strings.Join(timedated[:], " ")
 	for name, c := range map[string]struct {
-		clock   func() (bool, error)
+		said    Commands
 		state   wire.ClaimState
 		problem string
 	}{
-		"kept":       {func() (bool, error) { return true, nil }, wire.ClaimPass, ""},
-		"free":       {func() (bool, error) { return false, nil }, wire.ClaimFail, "no time server"},
-		"unreadable": {func() (bool, error) { return true, errors.New("EPERM") }, wire.ClaimError, "EPERM"},
-		"not asked":  {nil, wire.ClaimError, "not asked"},
+		"kept":       {said{question: "b true\n"}, wire.ClaimPass, ""},
+		"free":       {said{question: "b false\n"}, wire.ClaimFail, "no time server"},
+		"no bus":     {said{question: "exit 2\nb true\n"}, wire.ClaimError, "exit code 2"},
+		"odd answer": {said{question: "s true\n"}, wire.ClaimError, "s true"},
+		"no busctl":  {said{}, wire.ClaimError, "timedated"},
+		"not asked":  {nil, wire.ClaimError, "no program"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := recorded{}.with(func(m *Machine) { m.KernelClock = c.clock })
+			m := recorded{}.with(func(m *Machine) { m.Commands = c.said })
 			expect(t, timeSync(t.Context(), m), c.state, c.problem)
 		})
-	}
-	if _, err := kernelClock(); err != nil {
-		t.Errorf("this machine's clock: %v", err)
 	}
 }
 
