@@ -13,6 +13,7 @@ import (
 	"github.com/menshen-zt/menshen/agent/helper"
 	"github.com/menshen-zt/menshen/agent/local"
 	"github.com/menshen-zt/menshen/agent/posture"
+	"github.com/menshen-zt/menshen/agent/remedy"
 	"github.com/menshen-zt/menshen/agent/state"
 	"github.com/menshen-zt/menshen/agent/tpm"
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -34,9 +35,11 @@ type Agent struct {
 	baselines *baselines
 	seats     local.Seats
 	screens   screenLocks
-	wake      chan string // at most one cause waits
-	pace      *bucket
-	past      past
+	// remedies asks the process that repairs things.
+	remedies *remedy.Client
+	wake     chan string // at most one cause waits
+	pace     *bucket
+	past     past
 
 	mu   sync.Mutex
 	view view
@@ -83,7 +86,7 @@ func New(c Config, version string, logger *slog.Logger) (*Agent, error) {
 	root := os.DirFS("/")
 	a := &Agent{
 		config: c, version: version, logger: logger, clock: time.Now,
-		file: state.At(c.State), helper: helper.NewClient(c.Helper),
+		file: state.At(c.State), helper: helper.NewClient(c.Helper), remedies: remedy.NewClient(c.Remedy),
 		seats: local.LogindSeats{Files: root},
 		wake:  make(chan string, 1),
 		pace:  newBucket(burst, perAttestation),
@@ -258,7 +261,7 @@ func (a *Agent) attached(ctx context.Context, d *device) error {
 	all.Go(func() {
 		d.client.Stand(ctx, func(c wire.Command) {
 			if c.Kind == wire.CommandMeasure {
-				a.baselines.forget()
+				a.forget()
 				a.trigger("the PDP asks")
 			}
 		}, a.connection)

@@ -9,10 +9,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/menshen-zt/menshen/agent/posture"
+	"github.com/menshen-zt/menshen/agent/remedy"
 	"github.com/menshen-zt/menshen/agent/tpm"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/internal/yamlfile"
@@ -41,6 +43,10 @@ type Config struct {
 	// measurement list, as the kernel shows them. Agent and helper read them here.
 	EventLog string `yaml:"event_log"`
 	IMAList  string `yaml:"ima_list"`
+	// Remedy is the Unix socket of the process that repairs things, Remedies
+	// what it may repair: nothing, unless an administrator names it.
+	Remedy   string   `yaml:"remedy"`
+	Remedies []string `yaml:"remedies"`
 	// HelperUser is whom the helper answers: a name or a number. Without it,
 	// the owner of the state's directory.
 	HelperUser string `yaml:"helper_user"`
@@ -123,6 +129,7 @@ func defaults() Config {
 		State:    filepath.Join(data, "state.json"),
 		Helper:   filepath.Join(run+"-helper", "helper.sock"),
 		Control:  filepath.Join(run, "agent.sock"),
+		Remedy:   filepath.Join(run+"-remedy", "remedy.sock"),
 		Port:     wire.DefaultLoopbackPort,
 		Seat:     SeatLogind,
 
@@ -142,7 +149,7 @@ func (c *Config) check() error {
 		}
 	}
 	for key, path := range map[string]string{
-		"state": c.State, "helper": c.Helper, "control": c.Control, "event_log": c.EventLog, "ima_list": c.IMAList,
+		"state": c.State, "helper": c.Helper, "control": c.Control, "remedy": c.Remedy, "event_log": c.EventLog, "ima_list": c.IMAList,
 	} {
 		if !filepath.IsAbs(path) {
 			return fmt.Errorf("%s: %q is not an absolute path", key, path)
@@ -162,6 +169,11 @@ func (c *Config) check() error {
 	}
 	if len(c.Users) > 0 && c.Seat != SeatNone {
 		return errors.New("users: they are named only with seat: none")
+	}
+	for _, name := range c.Remedies {
+		if !slices.Contains(remedy.Names(), remedy.Name(name)) {
+			return fmt.Errorf("remedies: %q is none of %q", name, remedy.Names())
+		}
 	}
 	if err := c.Antivirus.check(); err != nil {
 		return err

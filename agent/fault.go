@@ -38,6 +38,9 @@ func fault(cause error, code string, args ...string) *Fault {
 	return &Fault{why: reason.New(code, args...), cause: cause}
 }
 
+// Because is an error that the agent's process gave a reason for.
+func Because(why wire.Reason) *Fault { return &Fault{why: why} }
+
 // ReasonOf gives any error of the agent's parts the reason that a person is
 // told.
 func ReasonOf(err error) wire.Reason {
@@ -104,7 +107,7 @@ func ExitCode(err error) int {
 	switch code := ReasonOf(err).Code; {
 	case err == nil:
 		return 0
-	case errors.As(err, &wrong), code == reason.AgentRunsAsRoot, code == reason.AgentConfiguration, code == reason.SoftkeySetting:
+	case errors.As(err, &wrong), code == reason.AgentRunsAsRoot, code == reason.AgentConfiguration, code == reason.SoftkeySetting, code == reason.RemedyConfig:
 		return ExitConfiguration
 	case code == reason.TPMNotFound, code == reason.TPMBusy, code == reason.PDPUnreachable, code == reason.PDPBusy:
 		return ExitUnavailable

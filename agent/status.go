@@ -81,12 +81,18 @@ func (a *Agent) Check(ctx context.Context) local.Status {
 	target, attached := a.view.begun+1, a.view.device != nil
 	a.mu.Unlock()
 	if attached {
-		a.baselines.forget()
+		a.forget() // what was just put right is to count at once
 		a.trigger("asked on this machine")
 		for a.waitFor(ctx, target) {
 		}
 	}
 	return a.Status()
+}
+
+// forget has everything measured anew.
+func (a *Agent) forget() {
+	a.posture.Forget()
+	a.baselines.forget()
 }
 
 // waitFor waits for one more attestation to end; false when enough have, or

@@ -15,6 +15,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/strictjson"
 	"github.com/menshen-zt/menshen/internal/unixsocket"
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // Agent is what the command line may ask of the agent.
@@ -24,6 +25,9 @@ type Agent interface {
 	Check(ctx context.Context) Status
 	// ScreenLock takes what a person's desktop session says of its screen.
 	ScreenLock(uid uint32, report ScreenLockReport)
+	// Remedies tells where the repairs stand, Fix applies one and measures.
+	Remedies(ctx context.Context) Fixed
+	Fix(ctx context.Context, claim wire.ClaimID) Fixed
 }
 
 // ControlConfig is everything that the control socket needs.
@@ -58,6 +62,7 @@ func (c ControlConfig) handler() http.Handler {
 		defer cancel()
 		problem.WriteJSON(w, r, c.Agent.Check(ctx))
 	})
+	c.fixes(mux)
 	own := http.NewServeMux()
 	own.HandleFunc("POST "+pathScreenLock, c.takeScreenLock)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +127,8 @@ const maxStatus = 1 << 20
 
 func ask(ctx context.Context, socket, method, path string) (Status, error) {
 	var s Status
-	return s, exchange(ctx, socket, method, path, nil, &s)
+	err := exchange(ctx, socket, method, path, nil, &s)
+	return s, err
 }
 
 // exchange sends a body, if there is one, and reads the answer into a value.

@@ -14,10 +14,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 type agent struct {
 	checked bool
+	fixed   wire.ClaimID
 	screens map[uint32]ScreenLockReport
 }
 
@@ -30,6 +33,15 @@ func (a *agent) Status() Status {
 func (a *agent) Check(context.Context) Status {
 	a.checked = true
 	return Status{V: 1, Health: HealthFailing}
+}
+
+func (a *agent) Remedies(context.Context) Fixed {
+	return Fixed{Remedies: []Remedy{{Claim: wire.ClaimFirewall, Allowed: true}}}
+}
+
+func (a *agent) Fix(_ context.Context, claim wire.ClaimID) Fixed {
+	a.fixed = claim
+	return Fixed{Status: &Status{V: 1, Health: HealthGood}}
 }
 
 func startControl(t *testing.T, seats Seats) (string, *agent) {
@@ -178,5 +190,34 @@ func TestAScreenLockIsReportedByItsOwner(t *testing.T) {
 	c.handler().ServeHTTP(answer, httptest.NewRequest(http.MethodPost, pathScreenLock, strings.NewReader("{}")))
 	if answer.Code != http.StatusForbidden {
 		t.Errorf("an unknown peer: %d", answer.Code)
+	}
+}
+
+// TestRepairsAreAskedByWhoSitsHere, and by nobody else.
+func TestRepairsAreAskedByWhoSitsHere(t *testing.T) {
+	socket, a := startControl(t, LogindSeats{Files: seatOf(1000)})
+	if f, err := AskRemedies(t.Context(), socket); err != nil || len(f.Remedies) != 1 || !f.Remedies[0].Allowed {
+		t.Errorf("%+v, %v", f, err)
+	}
+	as(t, 64022, func() {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		const body = `{"claim":"firewall"}`
+		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\n\r\n%s", pathFix, len(body), body)
+		answer := make([]byte, 64)
+		n, _ := conn.Read(answer)
+		if got := string(answer[:n]); len(got) < 12 || got[9:12] != "403" {
+			t.Errorf("%q", got)
+		}
+	})
+	if a.fixed != "" {
+		t.Error("a stranger had it repaired")
+	}
+	if f, err := AskFix(t.Context(), socket, wire.ClaimFirewall); err != nil || a.fixed != wire.ClaimFirewall || f.Status == nil || f.Status.Health != HealthGood {
+		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -98,6 +98,6 @@ func command(g *global) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&g.file, "config", "c", agent.DefaultConfig(), "configuration file")
 	flags.StringVar(&g.lang, "lang", "", "en or zh-TW; by default what LANG says")
-	root.AddCommand(run(g), serviceRun(g), helperCommand(g), sessionCommand(g), enrol(g), ekCommand(g), status(g), check(g), doctor(g), baselineCommand(g), validate(g), showVersion())
+	root.AddCommand(run(g), serviceRun(g), helperCommand(g), remedyCommand(g), sessionCommand(g), enrol(g), ekCommand(g), status(g), check(g), fix(g), doctor(g), baselineCommand(g), validate(g), showVersion())
 	return root
 }

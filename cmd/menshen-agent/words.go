@@ -35,6 +35,8 @@ type words struct {
 	device, thisDevice, trust, allGood, refused, cannotTell, notAccepted, unknown string
 	measured, fix, comma, configGood, step, enrolled                              string
 	oneFailing, manyFailing                                                       string
+	remedyForbidden, remedyAllowed, remedyApplied, remedyInterrupted              string
+	remedyDone, remedyUndone                                                      string
 	now, minutes, hours, days                                                     string
 	steps                                                                         []string
 	claims                                                                        map[wire.ClaimID]string
@@ -99,6 +101,9 @@ func english() *words {
 		measured: "measured %s", fix: "fix: %s", comma: ", ", configGood: "the configuration is good",
 		step: "Step %d of %d: %s", enrolled: "Enrolled as %s of %s (keys: %s) in %s. The agent starts to attest by itself.",
 		oneFailing: "%d check failing: ", manyFailing: "%d checks failing: ",
+		remedyForbidden: "not allowed", remedyAllowed: "allowed", remedyApplied: "applied on %s",
+		remedyInterrupted: "interrupted; repair again, or undo",
+		remedyDone:        "Repaired: %s. To undo it: sudo menshen-agent fix --undo %s\n", remedyUndone: "Undone: %s\n",
 		now: "less than a minute ago", minutes: "%d min ago", hours: "%d h ago", days: "%d days ago",
 		steps: []string{"opening the TPM", "making keys in the TPM", "proving the TPM to the access service", "writing the state"},
 		claims: map[wire.ClaimID]string{
@@ -128,6 +133,9 @@ func chinese() *words {
 		measured: "%s量測", fix: "修復方式：%s", comma: "、", configGood: "設定檔正確",
 		step: "第 %d / %d 步：%s", enrolled: "已註冊為 %s，機關 %s，金鑰 %s，歷時 %s。代理程式將自動開始證明。",
 		oneFailing: "%d 項未符合：", manyFailing: "%d 項未符合：",
+		remedyForbidden: "未允許", remedyAllowed: "已允許", remedyApplied: "已於 %s 修復",
+		remedyInterrupted: "修復中斷；請再次修復或復原",
+		remedyDone:        "已修復：%s。復原方式：sudo menshen-agent fix --undo %s\n", remedyUndone: "已復原：%s\n",
 		now: "不到一分鐘前", minutes: "%d 分鐘前", hours: "%d 小時前", days: "%d 天前",
 		steps: []string{"開啟 TPM", "在 TPM 中建立金鑰", "向存取服務證明 TPM", "寫入狀態"},
 		claims: map[wire.ClaimID]string{

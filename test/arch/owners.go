@@ -36,7 +36,7 @@ var owners = []owner{
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"github.com/go-ole/go-ole", []string{"agent/posture"}}, // Windows' COM and WMI
 	{"github.com/google/nftables", []string{"agent/helper", "agent/posture"}},
-	{"github.com/mdlayher/netlink", []string{"agent/helper"}},
+	{"github.com/mdlayher/netlink", []string{"agent/helper", "agent/remedy"}}, // one reads the packet filter, the other writes a table of its own,
 	{"github.com/nicksnyder/go-i18n/v2", []string{"pdp/web"}},
 	{"github.com/chromedp", []string{"test"}},
 	{"github.com/rogpeppe/go-internal", []string{"test"}},

@@ -245,7 +245,7 @@ var exposure = regexp.MustCompile(`Overall exposure level for \S+: (\d+\.\d)`)
 // keys that systemd knows.
 func TestUnitsAreHardened(t *testing.T) {
 	units, err := filepath.Glob(filepath.Join(root, "installer/linux/systemd/*.service"))
-	if err != nil || len(units) != 3 {
+	if err != nil || len(units) != 4 {
 		t.Fatalf("%v %v", units, err)
 	}
 	for _, unit := range units {
