@@ -32,7 +32,7 @@ type judged struct {
 	Rests   [sha256.Size]byte      `json:"rests,omitzero"`
 }
 
-// remembered is wire.Kept in the store.
+// remembered is wire.Kept in the store, its document deflated.
 type remembered struct {
 	V int `json:"v"`
 	wire.Kept
@@ -62,7 +62,11 @@ func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, j judge
 		ops = append(ops, store.Op{Key: store.Key(kind, dev.Agency, dev.ID), Value: result})
 	}
 	if counts && kept != nil {
-		value, err := json.Marshal(remembered{schema, *kept})
+		small := *kept
+		if small.Document, err = deflate(kept.Document); err != nil {
+			return fmt.Errorf("appraisal: %w", err)
+		}
+		value, err := json.Marshal(remembered{schema, small})
 		if err != nil {
 			return fmt.Errorf("appraisal: %w", err)
 		}
@@ -118,6 +122,9 @@ func (a *Appraiser) recall(ctx context.Context, dev wire.Device) *wire.Kept {
 	var r remembered
 	if err == nil {
 		err = json.Unmarshal(record.Value, &r)
+	}
+	if err == nil {
+		r.Document, err = inflate(r.Document)
 	}
 	if err != nil || r.V != schema {
 		a.Logger.Warn("what was kept of a device cannot be read", "device", dev.ID, "schema", r.V, "error", err)
