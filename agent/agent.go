@@ -11,11 +11,13 @@ import (
 
 	"github.com/menshen-zt/menshen/agent/client"
 	"github.com/menshen-zt/menshen/agent/helper"
+	"github.com/menshen-zt/menshen/agent/inventory"
 	"github.com/menshen-zt/menshen/agent/local"
 	"github.com/menshen-zt/menshen/agent/posture"
 	"github.com/menshen-zt/menshen/agent/remedy"
 	"github.com/menshen-zt/menshen/agent/state"
 	"github.com/menshen-zt/menshen/agent/tpm"
+	"github.com/menshen-zt/menshen/internal/command"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -33,6 +35,7 @@ type Agent struct {
 	// watched is posture without the firewall, which the helper watches.
 	watched   *posture.Set
 	baselines *baselines
+	software  *inventory.Reader
 	seats     local.Seats
 	screens   screenLocks
 	// remedies asks the process that repairs things.
@@ -96,6 +99,7 @@ func New(c Config, version string, logger *slog.Logger) (*Agent, error) {
 	}
 	a.posture = posture.New(a.machine())
 	a.watched = a.posture.Without(wire.ClaimFirewall)
+	a.software = inventory.New(inventory.Machine{Files: root, Run: command.System{}.Output})
 	a.baselines = &baselines{config: c.Baselines, root: a.helper}
 	a.view.problems = map[part]wire.Reason{}
 	a.view.done = make(chan struct{})

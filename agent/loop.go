@@ -91,6 +91,7 @@ func (a *Agent) round(ctx context.Context, d *device, why string) (wire.AttestAn
 	} else {
 		a.logger.Info("attested", "cause", why, "accepted", answer.Accepted, "findings", len(answer.Result.Findings), "took", took)
 		a.keep(answer)
+		a.sendSoftware(ctx, d, answer.Wants)
 	}
 	a.problem(partAttestation, err, "")
 	a.noteClock(d)

@@ -54,6 +54,7 @@ func (a *Agent) gather(ctx context.Context, d *device, nonce [wire.NonceSize]byt
 	}
 	claims := a.posture.Measure(ctx)
 	a.measureBaselines(ctx, &claims)
+	a.listSoftware(ctx, &claims)
 	a.remember(claims)
 	unchanged := now.raw != nil && evidence.Same(claims, now.claims)
 	if !unchanged {

@@ -93,6 +93,7 @@ type judge struct {
 	// exceptions gives those that count for a device at a time, and a text
 	// that changes whenever they do.
 	exceptions func(wire.Device, time.Time) ([]wire.Exception, string)
+	software   softwareRules
 }
 
 func newJudge(c AttestationConfig, references func(agency string) *wire.ReferenceSet, exceptions func(wire.Device, time.Time) ([]wire.Exception, string)) (*judge, error) {
@@ -114,7 +115,7 @@ func newJudge(c AttestationConfig, references func(agency string) *wire.Referenc
 	if policy.Baselines, err = baselinePolicies(c.Baselines); err != nil {
 		return nil, err
 	}
-	return &judge{policy, fmt.Sprint(policy), references, exceptions}, nil
+	return &judge{policy: policy, version: fmt.Sprint(policy), references: references, exceptions: exceptions}, nil
 }
 
 // rules are what one device is held against now. Everything in them is in their
@@ -127,6 +128,7 @@ func (j *judge) rules(dev wire.Device, now time.Time) verifier.Rules {
 	var excepted string
 	rules.Exceptions, excepted = j.exceptions(dev, now)
 	rules.Version += excepted
+	j.software.add(dev, now, &rules)
 	return rules
 }
 

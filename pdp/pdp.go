@@ -108,6 +108,8 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	judge.software = newSoftwareRules(p.config.Inventory, p.software, p.logger)
+	judge.software = newSoftwareRules(p.config.Inventory, p.software, p.logger)
 	if p.appraisal, err = appraisal.New(ctx, appraisal.Config{
 		Store: p.state.store, Sealer: box, Verify: judge.verify, Review: judge.review, Boots: p.references, Recorder: p.state.log,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "appraisal"),
@@ -250,6 +252,9 @@ func (p *PDP) deviceChanged(id string) {
 	dev, err := p.names.Device(context.Background(), id)
 	if err != nil || dev.Status == wire.DeviceRetired {
 		p.appraisal.Forget(id)
+	}
+	if err == nil && dev.Status == wire.DeviceRetired {
+		p.forgetSoftware(dev)
 	}
 	p.sessions.DeviceChanged(id)
 	p.hostChanged(id)

@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/inventory"
 	"github.com/menshen-zt/menshen/pdp/store"
+	"github.com/menshen-zt/menshen/pdp/verifier"
 )
 
 // newInventory opens the devices' inventories with the configured names and feed.
@@ -18,6 +20,48 @@ func newInventory(c InventoryConfig, s store.Store, logger *slog.Logger) (*inven
 		return nil, err
 	}
 	return inventory.New(inventory.Config{Store: s, Names: names, Clock: time.Now, Logger: logger, Feed: c.Feed})
+}
+
+// softwareRules hold devices against what the feed knows of their software.
+type softwareRules struct {
+	library *inventory.Library
+	policy  verifier.VulnerabilityPolicy
+	logger  *slog.Logger
+}
+
+func newSoftwareRules(c InventoryConfig, l *inventory.Library, logger *slog.Logger) softwareRules {
+	s := softwareRules{library: l, logger: logger}
+	if c.Feed != "" {
+		s.policy = verifier.VulnerabilityPolicy{Within: c.ExploitedWithin.Duration, FeedLife: c.FeedLife.Duration}
+	}
+	return s
+}
+
+// add completes a device's rules. The day is in their version, because what is
+// known to be exploited grows old. What cannot be read counts as not known.
+func (s softwareRules) add(dev wire.Device, now time.Time, rules *verifier.Rules) {
+	if s.library == nil {
+		return
+	}
+	ctx := context.Background()
+	digest, err := s.library.Digest(ctx, dev)
+	if err == nil {
+		rules.Vulnerabilities, err = s.library.Vulnerabilities(ctx, dev)
+	}
+	if err != nil {
+		s.logger.Error("a device's list of software cannot be read", "device", dev.ID, "error", err)
+	}
+	rules.Inventory, rules.Policy.Vulnerabilities = digest, s.policy
+	rules.Version += fmt.Sprintf(" software %x", digest)
+	if v := rules.Vulnerabilities; v != nil {
+		rules.Version += fmt.Sprintf(" feed %d day %d", v.FeedAsOf.Unix(), now.Unix()/int64(day/time.Second))
+	}
+}
+
+func (p *PDP) forgetSoftware(dev wire.Device) {
+	if err := p.software.Forget(context.Background(), dev); err != nil {
+		p.logger.Error("a retired device's list of software stays", "device", dev.ID, "error", err)
+	}
 }
 
 // adminInventories is what administration sees of the inventories.

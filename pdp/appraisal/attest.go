@@ -136,7 +136,8 @@ func (a *Appraiser) answer(dev wire.Device, j judged, out wire.Appraised) (wire.
 		Accepted: !j.Refused && !out.Incomplete, Result: j.Result, NextInSeconds: next, Wants: out.Wants, IMAFrom: out.IMAFrom,
 		Device: wire.KnownDevice{ID: dev.ID, Name: dev.Name, Agency: dev.Agency, Status: dev.Status},
 	}
-	if len(answer.Wants) > 0 {
+	// A list of software is sent apart: only then there is more to attest.
+	if slices.ContainsFunc(answer.Wants, func(w wire.Want) bool { return w != wire.WantInventory }) {
 		answer.NextInSeconds = 1
 	}
 	if a.Score != nil {

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -17,6 +18,10 @@ type Rules struct {
 	References *wire.ReferenceSet
 	// Exceptions are what agencies permit to fail, those of others included.
 	Exceptions []wire.Exception
+	// Inventory is the digest of the software list that the device sent last,
+	// Vulnerabilities what the feed knows of it; nil if there is none.
+	Inventory       []byte
+	Vulnerabilities *wire.Vulnerabilities
 	// Version changes whenever anything of the Rules does, also by time: while
 	// it stays, the same Evidence is judged the same and need not be read again.
 	Version string
@@ -114,11 +119,11 @@ type parts struct {
 // judge holds what a device proved and said against the rules.
 func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
 	k, boot := p.kept, p.boot
-	claims, findings, forged := appraiseDocument(p, rules)
+	claims, findings, wants, forged := appraiseDocument(p, rules)
 	if forged {
 		return refuse(out, findings...)
 	}
-	out.Claims = claims
+	out.Claims, out.Wants = claims, wants
 	out.Vector = wire.TrustVector{InstanceIdentity: wire.Affirming, Hardware: k.Hardware}
 	for _, f := range k.Fallen {
 		if f.Reason.Code == reason.FirmwareFell {
@@ -158,20 +163,31 @@ func bootOf(rules Rules, k *wire.Kept, boot *wire.Boot) wire.BootAppraisal {
 
 // appraiseDocument judges everything that a claims document says: what else it
 // carries is judged after the claims, a line each, and adds its own.
-func appraiseDocument(p parts, rules Rules) (claims []wire.Claim, findings []wire.Finding, forged bool) {
+func appraiseDocument(p parts, rules Rules) (claims []wire.Claim, findings []wire.Finding, wants []wire.Want, forged bool) {
 	document, ok := readClaims(p.kept.Document)
 	if !ok {
-		return nil, []wire.Finding{*unsupported(reason.ClaimsUnreadable)}, false
+		return nil, []wire.Finding{*unsupported(reason.ClaimsUnreadable)}, nil, false
 	}
 	claims, findings, forged = appraiseClaims(document, rules.Policy)
 	if forged {
-		return nil, findings, true
+		return nil, findings, nil, true
 	}
+	if len(document.Inventory) > 0 && !bytes.Equal(document.Inventory, rules.Inventory) {
+		wants = append(wants, wire.WantInventory)
+	}
+	known, flaws := appraiseVulnerabilities(rules.Vulnerabilities, document.Inventory, rules.Policy, systemOf(claims), p.at)
+	claims, findings = append(claims, known...), append(findings, flaws...)
 	excused := pardonsOf(rules.Exceptions, p.device, p.at)
 	configured, faults := appraiseBaselines(document.Baselines, releaseOf(claims), p.device, rules.Policy, excused, p.at)
 	claims, findings = append(claims, configured...), append(findings, faults...)
 	excuse(claims, findings, excused)
-	return claims, findings, false
+	return claims, findings, wants, false
+}
+
+// systemOf is the family of the operating system, for the steps of a repair.
+func systemOf(claims []wire.Claim) reason.System {
+	release := releaseOf(claims)
+	return reason.SystemOf(release["id"], release["id_like"])
 }
 
 // releaseOf is what the device says that its operating system is.
