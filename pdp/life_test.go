@@ -129,6 +129,8 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	})
 	s.must(err)
 	s.pdp = &PDP{names: s.names, sessions: sessions, logger: slog.New(slog.DiscardHandler)}
+	s.pdp.software, err = newInventory(InventoryConfig{}, st, s.pdp.logger)
+	s.must(err)
 	s.pdp.appraisal, err = appraisal.New(t.Context(), appraisal.Config{
 		Store: st, Sealer: seal.New([32]byte{1}), Recorder: s, Clock: time.Now, Random: rand.Reader, Logger: s.pdp.logger,
 		Boots:  s,
