@@ -142,7 +142,7 @@ func signaturesOf(m Machine, chosen Antivirus) (time.Time, error) {
 // the ninth of them the seconds since 1970.
 func clamavBuilt(files fs.FS) (time.Time, error) {
 	var newest time.Time
-	missing := error(fs.ErrNotExist)
+	missing := fs.ErrNotExist
 	for _, name := range clamavFiles {
 		header, err := head(files, clamavFolder+"/"+name, 512)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -3,6 +3,7 @@ package posture
 import (
 	"cmp"
 	"strings"
+	"unicode"
 )
 
 // compareDebian orders two versions as Debian policy 5.6.12 does.
@@ -143,5 +144,9 @@ func isOther(c byte) bool  { return !isDigit(c) }
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 func isSeparator(r rune) bool {
-	return r != '~' && r != '^' && (r > 127 || !isDigit(byte(r)) && !isLetter(byte(r)))
+	if r > unicode.MaxASCII {
+		return true
+	}
+	c := byte(r) // #nosec G115 -- ASCII
+	return c != '~' && c != '^' && !isDigit(c) && !isLetter(c)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ func machine(t *testing.T) Config {
 	}
 	return Config{
 		Socket: filepath.Join(root, "run", "remedy.sock"), AgentUID: 64041, Allowed: Names(), Folder: filepath.Join(root, "state"), Root: root,
-		Commands: &said{}, Clock: func() time.Time { return time.Unix(1_800_000_000, 0) }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Commands: &said{}, Clock: func() time.Time { return time.Unix(1_800_000_000, 0) }, Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
