@@ -27,6 +27,7 @@ type past struct {
 	runTime   []byte
 	imaFrom   int
 	imaWanted bool
+	imaSent   bool // with this Evidence
 }
 
 // after is what the PDP has once it answered: not what it asks for, and nothing
@@ -35,7 +36,10 @@ func (p past) after(answer wire.AttestAnswer) past {
 	if !answer.Accepted && len(answer.Wants) == 0 {
 		return past{}
 	}
-	p.imaFrom, p.imaWanted = answer.IMAFrom, slices.Contains(answer.Wants, wire.WantIMA)
+	p.imaWanted = slices.Contains(answer.Wants, wire.WantIMA)
+	if p.imaSent || p.imaWanted {
+		p.imaFrom = answer.IMAFrom
+	}
 	if slices.Contains(answer.Wants, wire.WantClaims) {
 		p.claims, p.raw = wire.Claims{}, nil
 	}
@@ -129,6 +133,7 @@ func (a *Agent) newEventLog(ctx context.Context, pcrs []byte, now *past) []byte 
 func (a *Agent) addIMA(ctx context.Context, e *wire.Evidence, now *past) {
 	at := slices.Index(wire.QuotedPCRs[:], wire.RunTimePCR)
 	value := e.PCRs[at].Digest
+	now.imaSent = false
 	if bytes.Equal(value, make([]byte, sha256.Size)) || bytes.Equal(value, now.runTime) && !now.imaWanted {
 		return
 	}
@@ -140,7 +145,7 @@ func (a *Agent) addIMA(ctx context.Context, e *wire.Evidence, now *past) {
 	if piece == nil {
 		return
 	}
-	e.IMA, now.runTime = piece, value
+	e.IMA, now.runTime, now.imaSent = piece, value, true
 }
 
 // eventLog reads the log itself where it may, else the helper does.

@@ -11,7 +11,7 @@ import (
 func TestWhatThePDPHasAfterItsAnswer(t *testing.T) {
 	sent := past{
 		boots: tpm.Boots{Reset: 3}, claims: wire.Claims{Claims: []wire.Claim{{ID: wire.ClaimFirewall}}}, raw: []byte("{}"),
-		logDigest: []byte("log"), bootPCRs: []byte("pcrs"), runTime: []byte("ten"), imaFrom: 4, imaWanted: true,
+		logDigest: []byte("log"), bootPCRs: []byte("pcrs"), runTime: []byte("ten"), imaFrom: 4, imaWanted: true, imaSent: true,
 	}
 	with := func(change func(*past)) past {
 		p := sent
@@ -36,5 +36,9 @@ func TestWhatThePDPHasAfterItsAnswer(t *testing.T) {
 		if got := sent.after(c.answer); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+	sent.imaSent = false
+	if got := sent.after(wire.AttestAnswer{Accepted: true}); got.imaFrom != 4 {
+		t.Errorf("an answer to Evidence without a piece moves the list: %+v", got)
 	}
 }

@@ -53,6 +53,9 @@ type IMAState struct {
 	// Count entries replay to PCR.
 	Count int    `json:"count"`
 	PCR   []byte `json:"pcr"`
+	// Problem is the code of why the list does not explain the quoted PCR 10,
+	// empty where it does.
+	Problem string `json:"problem,omitempty"`
 	// Set is the version of the reference set that the entries were held against.
 	Set string `json:"set,omitempty"`
 	// Unlisted counts files that are not on the allow list, Changed those of

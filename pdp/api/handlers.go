@@ -13,7 +13,7 @@ const (
 	maxEnrolStart  = (wire.MaxEKCertificateBytes+wire.MaxEKIntermediatesBytes)*4/3 + 6<<10
 	maxEnrolFinish = 32 << 10 // holds the sealed ticket
 	maxNonce       = 64
-	maxAttest      = (wire.MaxClaimsBytes+wire.MaxEventLogBytes+2*wire.MaxQuoteBytes)*4/3 + 32<<10
+	maxAttest      = (wire.MaxClaimsBytes+wire.MaxEventLogBytes+wire.MaxIMABytes+2*wire.MaxQuoteBytes)*4/3 + 32<<10
 	maxConfirm     = 24 << 10
 	maxInventory   = wire.MaxInventoryBytes*4/3 + 1<<10
 )

@@ -80,6 +80,7 @@ func Appraise(in Input) wire.Appraised {
 	}
 	kept := &wire.Kept{Document: raw, ResetCount: proven.clock.ResetCount, Hardware: proven.hardware, Fallen: fallen}
 	boot, read, wanted := readBoot(in, proven, before, kept)
+	more := readRunTime(in, proven, before, kept)
 	out.Clock = proven.clock
 	out = judge(in.Rules, parts{in.Device, kept, boot, in.Now}, out)
 	if out.Vector.InstanceIdentity == wire.Contraindicated {
@@ -90,6 +91,12 @@ func Appraise(in Input) wire.Appraised {
 	}
 	if wanted {
 		out.Wants = append(out.Wants, wire.WantEventLog)
+	}
+	if more {
+		out.Wants = append(out.Wants, wire.WantIMA)
+	}
+	if kept.IMA != nil {
+		out.IMAFrom = kept.IMA.Count
 	}
 	out.Kept, out.Fallen = kept, len(fallen) > 0
 	if !out.Fallen && len(out.Wants) == 0 {
@@ -133,7 +140,8 @@ func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
 		}
 	}
 	booted := bootOf(rules, k, boot)
-	out.Vector.Executables = worst(booted.Executables, appraiseLog(k.LogFindings))
+	running, run := appraiseRunTime(k.IMA)
+	out.Vector.Executables = worst(worst(booted.Executables, appraiseLog(k.LogFindings)), running)
 	out.Vector.Hardware = worst(out.Vector.Hardware, booted.Hardware)
 	out.Vector.Configuration = configuration(claims, findings)
 	lie := contradicted(boot, claims)
@@ -145,7 +153,7 @@ func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
 		// Claims are the word of an operating system that nobody vouches for.
 		out.Vector.Configuration = worse(out.Vector.Configuration, wire.Warning)
 	}
-	out.Findings = slices.Concat(k.Fallen, findings, k.LogFindings, booted.Findings)
+	out.Findings = slices.Concat(k.Fallen, findings, k.LogFindings, booted.Findings, run)
 	return out
 }
 
