@@ -17,7 +17,7 @@ var pureLibrary = []string{
 	"bytes", "cmp", "context", "embed", "encoding", "errors", "fmt", "hash", "io", "iter", "maps", "math/big", "math/bits",
 	"net/netip", "net/url", "path", "reflect", "regexp", "slices", "sort", "strconv", "strings", "sync", "time", "unicode",
 	"crypto", "crypto/aes", "crypto/cipher", "crypto/ecdh", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "crypto/hmac",
-	"crypto/hkdf", "crypto/rsa", "crypto/sha256", "crypto/sha512", "crypto/subtle", "crypto/x509", "math",
+	"crypto/hkdf", "crypto/rsa", "crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/subtle", "crypto/x509", "math",
 }
 
 // pureFamilies are allowed with all that lies below them.
