@@ -76,7 +76,7 @@ func claims() []attack {
 			}), want: []string{reason.FirewallUnmeasured}, answer: told,
 			check: check{
 				file: claimsFile, code: "case c.State == wire.ClaimException:", without: "case false:",
-				also: [2]string{"case wire.ClaimPass:\n\t\treturn c, nil", "case wire.ClaimPass, wire.ClaimException:\n\t\treturn c, nil"},
+				also: [2]string{"case c.State == wire.ClaimPass, ", "case c.State == wire.ClaimPass, c.State == wire.ClaimException, "},
 			},
 		},
 		{

@@ -85,6 +85,10 @@ func locality(level byte) firmware.Event {
 
 func logs() []attack {
 	mismatch := check{file: replayFile, code: `problems = append(problems, tampered(reason.EventLogMismatch, quoted.Index, -1, "another value"))`, without: "continue"}
+	truncated := check{
+		file: logFile, code: "e, err := agileEvent(c, header)\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}",
+		without: "e, err := agileEvent(c, header)\n\t\tif err != nil {\n\t\t\treturn l, nil\n\t\t}",
+	}
 	misplaced := check{file: readFile, code: "r.tampered(reason.EventLogPlace, i, e, describeType(e.Type))", without: "_ = i"}
 	return []attack{
 		{
@@ -96,7 +100,7 @@ func logs() []attack {
 		{
 			name: "log cut short", after: "truncated logs",
 			try:  showing(func(s *stage, _ []firmware.Event) []byte { return s.mine.log[:len(s.mine.log)-10] }),
-			want: []string{reason.EventLogMalformed, reason.BootNoLog}, answer: distrusted, check: check{file: logFile, code: "case c.bad:\n\t\treturn ErrTruncated", without: "case c.bad:\n\t\treturn nil"},
+			want: []string{reason.EventLogMalformed, reason.BootNoLog}, answer: distrusted, check: truncated,
 		},
 		{
 			name: "log cut between two events", after: "truncated logs",
@@ -106,12 +110,12 @@ func logs() []attack {
 		{
 			name: "bytes behind the log", after: "truncated logs",
 			try:  showing(func(s *stage, _ []firmware.Event) []byte { return append(bytes.Clone(s.mine.log), 0, 0, 0, 0) }),
-			want: []string{reason.EventLogMalformed, reason.BootNoLog}, answer: distrusted, check: check{file: logFile, code: "case c.bad:\n\t\treturn ErrTruncated", without: "case c.bad:\n\t\treturn nil"},
+			want: []string{reason.EventLogMalformed, reason.BootNoLog}, answer: distrusted, check: truncated,
 		},
 		{
 			name: "garbage as event log", after: "a bound on every length",
 			try:  showing(func(*stage, []firmware.Event) []byte { return bytes.Repeat([]byte{0xa5}, wire.MaxEventLogBytes) }),
-			want: []string{reason.EventLogMalformed, reason.BootNoLog}, answer: distrusted, check: check{file: logFile, code: "case c.bad:\n\t\treturn ErrTruncated", without: "case c.bad:\n\t\treturn nil"},
+			want: []string{reason.EventLogMalformed, reason.BootNoLog}, answer: distrusted, check: check{file: logFile, code: "first, err := legacyEvent(&c)\n\tif err != nil {\n\t\treturn nil, err", without: "first, err := legacyEvent(&c)\n\tif err != nil {\n\t\treturn &Log{}, nil"},
 		},
 		{
 			name: "log of 10,000 events", after: "a bound on every length",

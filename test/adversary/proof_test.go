@@ -38,6 +38,9 @@ func TestEachCheckIsNeeded(t *testing.T) {
 			if n := strings.Count(string(source), a.check.code); n != 1 || a.check.code == "" {
 				t.Fatalf("%s holds the check %d times:\n%s", a.check.file, n, a.check.code)
 			}
+			if !strings.Contains(string(source), a.check.also[0]) {
+				t.Fatalf("%s does not hold:\n%s", a.check.file, a.check.also[0])
+			}
 			if *prove {
 				mutated := strings.Replace(string(source), a.check.code, a.check.without, 1)
 				a.proven(t, strings.Replace(mutated, a.check.also[0], a.check.also[1], 1))
