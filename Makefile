@@ -16,10 +16,10 @@ SERVER    = ./cmd/menshen-pdp $(PLUGINS)
 TARGETS  := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross demo test lint bench fuzz generate dist clean setup setup-build
+.PHONY: help build cross demo test lint bench bench-agent fuzz generate dist clean setup setup-build
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ; @scripts/setup
 setup-build: ; @scripts/setup build
@@ -35,6 +35,9 @@ lint: ## golangci-lint and govulncheck, at pinned versions
 
 bench: setup ## one line a budget: name, figure, floor, ratio, budget, ok or short
 	$(GO) run ./test/bench
+
+bench-agent: setup ## the agent alone, watched for ten minutes (WATCH=10m)
+	$(GO) run ./test/bench -run '^agent$$' -watch $(or $(WATCH),10m)
 
 fuzz: setup-build ## each fuzz target for FUZZTIME (default 1m)
 	$(GO) run ./test/runner -stages fuzz -fuzztime $(or $(FUZZTIME),1m)

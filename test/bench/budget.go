@@ -21,6 +21,7 @@ var budgets = []budget{
 	{"decision", decisions},
 	{"engine", engine},
 	{"quote", quotes},
+	{"attestation", attestations},
 	{"eventlog", eventLogs},
 	{"agent", agent},
 	{"fleet", fleets},

@@ -174,8 +174,12 @@ func serveVerb(args []string) (bool, error) {
 	switch {
 	case len(args) == 2 && servers[args[1]] != nil:
 		return true, serve(args[1])
-	case len(args) == 2 && args[1] == measureAgent:
-		return true, measure(context.Background())
+	case len(args) == 3 && args[1] == measureAgent:
+		watched, err := time.ParseDuration(args[2])
+		if err != nil {
+			return true, err
+		}
+		return true, measure(context.Background(), watched)
 	case len(args) == 3 && args[1] == fleetVerb:
 		return true, serveFleet(args[2])
 	}

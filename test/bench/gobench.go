@@ -107,3 +107,20 @@ func eventLogs(ctx context.Context, rounds int) ([]line, error) {
 	}
 	return []line{{name: "event log of 34 KB", figure: v[0], floor: v[1]}}, nil
 }
+
+// attestations measures a whole appraisal beside a bare ECDSA verification: the
+// first of a boot, with its log, and one in which nothing changed.
+func attestations(ctx context.Context, rounds int) ([]line, error) {
+	all, err := goBenchmarks(ctx, "./pdp/verifier", "^BenchmarkAttestation$/^(floor|first|unchanged)$", rounds)
+	if err != nil {
+		return nil, err
+	}
+	v, err := pick(all, "BenchmarkAttestation/floor", "BenchmarkAttestation/first", "BenchmarkAttestation/unchanged")
+	if err != nil {
+		return nil, err
+	}
+	return []line{
+		{name: "whole attestation, unchanged", figure: v[2], floor: v[0], ratio: 1.5},
+		{name: "whole attestation, first, log of 34 KB", figure: v[1], floor: v[0]},
+	}, nil
+}

@@ -20,12 +20,8 @@ import (
 	"github.com/menshen-zt/menshen/test/lab"
 )
 
-// settle is how long the agent is left alone after it has attested; watched is
-// how long its use of the processor is measured.
-const (
-	settle  = 3 * time.Second
-	watched = 15 * time.Second
-)
+// settle is how long the agent is left alone after it has attested.
+const settle = 3 * time.Second
 
 // pdpUser is the PDP's, which no account of the machine has.
 const pdpUser = 64010
@@ -33,12 +29,13 @@ const pdpUser = 64010
 // laptop is an agent with its TPM and its PDP on one machine.
 type laptop struct {
 	dir     string
+	watched time.Duration // how long its use of the processor is measured
 	tpm     *swtpm.TPM
 	closers []func() error
 }
 
 // measure runs in a network of its own and writes both footprints as JSON.
-func measure(ctx context.Context) (err error) {
+func measure(ctx context.Context, watched time.Duration) (err error) {
 	if err := exec.CommandContext(ctx, "ip", "link", "set", "lo", "up").Run(); err != nil {
 		return fmt.Errorf("loopback: %w", err)
 	}
@@ -46,10 +43,10 @@ func measure(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l := &laptop{dir: dir, closers: []func() error{func() error { return os.RemoveAll(dir) }}}
+	l := &laptop{dir: dir, watched: watched, closers: []func() error{func() error { return os.RemoveAll(dir) }}}
 	defer func() { err = errors.Join(err, l.close()) }()
 	var both struct{ Agent, Floor footprint }
-	if both.Floor, err = idleServer(ctx, dir); err != nil {
+	if both.Floor, err = idleServer(ctx, dir, watched); err != nil {
 		return err
 	}
 	if err := l.furnish(ctx); err != nil {
@@ -62,7 +59,7 @@ func measure(ctx context.Context) (err error) {
 }
 
 // idleServer is the floor: an HTTP server of this program that nobody asks.
-func idleServer(ctx context.Context, dir string) (f footprint, err error) {
+func idleServer(ctx context.Context, dir string, watched time.Duration) (f footprint, err error) {
 	began := time.Now()
 	c, err := startServer(ctx, "serve-floor", dir)
 	if err != nil {
@@ -225,7 +222,7 @@ func (l *laptop) runAgent(ctx context.Context) (f footprint, err error) {
 		return f, err
 	}
 	time.Sleep(settle)
-	if f.RSS, f.Share, err = inspect(running.PID(), watched); err != nil {
+	if f.RSS, f.Share, err = inspect(running.PID(), l.watched); err != nil {
 		return f, err
 	}
 	binary, err := os.Stat(filepath.Join(l.path("bin"), "menshen-agent"))
