@@ -205,7 +205,7 @@ func (d *devices) attest(ctx context.Context, s *simulated, brief bool) (err err
 	}
 	answer, err := s.Send(ctx, asked.Ticket, e)
 	if err == nil && (!answer.Accepted || len(answer.Wants) > 0) {
-		err = fmt.Errorf("Evidence is not accepted: %d %v, wants %v", answer.Status, answer.Codes(), answer.Wants)
+		err = fmt.Errorf("honest Evidence is not accepted: %d %v, wants %v", answer.Status, answer.Codes(), answer.Wants)
 	}
 	return err
 }
