@@ -15,6 +15,10 @@ import (
 // that device of the same agency: all in one transaction together with the
 // caller's own conditions and ops (the enrolment code that is consumed).
 //
+// What an administrator decided of the one replaced while the other enrolled is
+// not lost: dev must have its owner, group and quarantine as they are now, else
+// the error wraps store.ErrConflict.
+//
 // Name, endorsement key and TLS key each belong to one device that is not
 // retired; one that belongs to another gives ErrExists. So no one takes over
 // a living device's identity by enrolling again under it.
@@ -39,7 +43,7 @@ func (d *Directory) AddDevice(ctx context.Context, dev wire.Device, replaces str
 		conditions, ops = append(conditions, condition), append(ops, op)
 	}
 	if replaces != "" {
-		old, condition, op, err := d.retire(ctx, dev.Agency, replaces)
+		old, condition, op, err := d.retire(ctx, dev, replaces)
 		if err != nil {
 			return err
 		}
@@ -101,18 +105,28 @@ func (d *Directory) free(ctx context.Context, key, replaces string) (store.Compa
 	return store.Compare{Key: key, Revision: revision}, nil
 }
 
-func (d *Directory) retire(ctx context.Context, agency, id string) (wire.Device, store.Compare, store.Op, error) {
+// retire ends the device with this id, whose place by takes.
+func (d *Directory) retire(ctx context.Context, by wire.Device, id string) (wire.Device, store.Compare, store.Op, error) {
 	if wire.CheckID(wire.PrefixDevice, id) != nil {
 		return wire.Device{}, store.Compare{}, store.Op{}, ErrNotFound
 	}
-	key := store.Key(KindDevice, agency, id)
+	key := store.Key(KindDevice, by.Agency, id)
 	old, revision, err := get[wire.Device](ctx, d.store, key)
+	if err == nil && !succeeds(by, old) {
+		err = fmt.Errorf("device %s changed meanwhile: %w", id, store.ErrConflict)
+	}
 	if err != nil {
 		return wire.Device{}, store.Compare{}, store.Op{}, err
 	}
 	old.Status = wire.DeviceRetired
 	op, err := put(key, old)
 	return old, store.Compare{Key: key, Revision: revision}, op, err
+}
+
+// succeeds reports whether dev may take the place of old as it is now.
+func succeeds(dev, old wire.Device) bool {
+	quarantine := old.Status != wire.DeviceQuarantined || dev.Status == wire.DeviceQuarantined
+	return old.Status != wire.DeviceRetired && quarantine && dev.Owner == old.Owner && dev.Group == old.Group
 }
 
 func deviceChange(dev wire.Device) Change {

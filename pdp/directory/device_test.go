@@ -111,6 +111,45 @@ func TestReEnrolmentRetiresAndReplacesInOne(t *testing.T) {
 	}
 }
 
+// What an administrator decides between an enrolment's checks and its commit
+// stays decided.
+func TestADeviceThatChangedMeanwhileIsNotReplaced(t *testing.T) {
+	f := open(t)
+	old := device(t, "moda", "LT-2231", "ek", "tls")
+	if err := f.add(t, old, ""); err != nil {
+		t.Fatal(err)
+	}
+	wang, err := f.CreatePerson(t.Context(), wire.Person{Agency: "moda", Name: "王", Account: "wang"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := device(t, "moda", "LT-2231", "ek", "tls2")
+	if _, err := f.QuarantineDevice(t.Context(), old.ID, "malware"); err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []wire.DeviceStatus{wire.DeviceActive, wire.DevicePending} {
+		fresh.Status = status
+		wants(t, f.add(t, fresh, old.ID), store.ErrConflict)
+	}
+	fresh.Status = wire.DeviceQuarantined
+	if _, err := f.AssignDevice(t.Context(), old.ID, wang.ID); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, f.add(t, fresh, old.ID), store.ErrConflict)
+	fresh.Owner = wang.ID
+	if _, err := f.GroupDevice(t.Context(), old.ID, "pilot"); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, f.add(t, fresh, old.ID), store.ErrConflict)
+	fresh.Group = "pilot"
+	if err := f.add(t, fresh, old.ID); err != nil {
+		t.Fatal(err)
+	}
+	third := fresh
+	third.ID = device(t, "moda", "LT-2231", "ek", "tls3").ID
+	wants(t, f.add(t, third, old.ID), store.ErrConflict) // retired by now
+}
+
 func TestRetiredNamesAreFree(t *testing.T) {
 	f := open(t)
 	d := device(t, "moda", "LT-2231", "ek", "tls")

@@ -95,7 +95,8 @@ type Transfer struct {
 	ID, Agency string
 	// Name is its name there; the present one if empty.
 	Name string
-	// Why is kept with the old record and with the new one.
+	// Why is kept with the old record and with the new one, which keeps the
+	// reason of a quarantine instead.
 	Why string
 	// Carry returns what else must go along with the new record, such as
 	// counters that an attacker must not have start anew. It may be nil.
@@ -125,7 +126,10 @@ func (d *Directory) TransferDevice(ctx context.Context, t Transfer) (made wire.D
 		return wire.Device{}, wrong("agency", reason.CfgSameAgency)
 	}
 	made = old
-	made.Agency, made.Owner, made.Group, made.StatusReason = t.Agency, "", "", t.Why
+	made.Agency, made.Owner, made.Group = t.Agency, "", ""
+	if old.Status != wire.DeviceQuarantined { // else why it is there is still true
+		made.StatusReason = t.Why
+	}
 	if t.Name != "" {
 		made.Name = t.Name
 	}

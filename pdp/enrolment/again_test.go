@@ -8,6 +8,7 @@ import (
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
 
@@ -108,6 +109,74 @@ func TestADeviceInQuarantineComesBackIntoIt(t *testing.T) {
 	out, err := f.Finish(t.Context(), second.finish(t, f.begin(t, second, f.replacement(t, "LT-2231"))), second.spki)
 	if err != nil || f.device(t, out.DeviceID).Status != wire.DeviceQuarantined {
 		t.Errorf("with a new mainboard: %+v %v", out, err)
+	}
+}
+
+// Nor is a TPM that nobody vouches for, whose new record would wait: approving
+// it, by hand or by a list, would end a quarantine that nobody ended.
+func TestQuarantineIsNotLeftByWaiting(t *testing.T) {
+	f := open(t)
+	enrol := func(m *machine) wire.Device {
+		t.Helper()
+		c, err := f.Start(t.Context(), m.unendorsed(t, f.code(t, "moda", "LT-5")), m.spki, "192.0.2.7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := f.Finish(t.Context(), m.finish(t, c), m.spki)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.device(t, out.DeviceID)
+	}
+	first := enrol(stranger)
+	if _, err := f.directory.ApproveDevice(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.directory.QuarantineDevice(t.Context(), first.ID, "malware"); err != nil {
+		t.Fatal(err)
+	}
+	again := enrol(stranger.again(t))
+	if again.Status != wire.DeviceQuarantined || again.StatusReason != "malware" {
+		t.Errorf("%+v", again)
+	}
+	if _, err := f.directory.ApproveDevice(t.Context(), again.ID); err == nil {
+		t.Error("approved out of quarantine")
+	}
+	f.expect(t, "moda", "ek_sha256,device_name\n"+stranger.ek(t)+",LT-5\n")
+	if dev := f.device(t, again.ID); dev.Status != wire.DeviceQuarantined {
+		t.Errorf("a list ended the quarantine: %+v", dev)
+	}
+}
+
+// meddling is a directory in which an administrator acts just before an
+// enrolment commits.
+type meddling struct {
+	*directory.Directory
+	act func()
+}
+
+func (m meddling) AddDevice(ctx context.Context, dev wire.Device, replaces string, conditions []store.Compare, ops []store.Op) error {
+	m.act()
+	return m.Directory.AddDevice(ctx, dev, replaces, conditions, ops)
+}
+
+func TestAQuarantineThatComesDuringAnEnrolmentHolds(t *testing.T) {
+	f := open(t)
+	first := f.enrol(t, laptop, "moda", "LT-2231")
+	c := f.config
+	c.Devices = meddling{f.directory, func() {
+		if _, err := f.directory.QuarantineDevice(t.Context(), first.DeviceID, "stolen"); err != nil {
+			t.Error(err)
+		}
+	}}
+	f.use(t, c)
+	fresh := laptop.again(t)
+	challenge := f.begin(t, fresh, f.code(t, "moda", "LT-2231"))
+	_, err := f.Finish(t.Context(), fresh.finish(t, challenge), fresh.spki)
+	refusedWith(t, err, reason.Conflict)
+	out, err := f.Finish(t.Context(), fresh.finish(t, challenge), fresh.spki)
+	if err != nil || f.device(t, out.DeviceID).Status != wire.DeviceQuarantined {
+		t.Errorf("%+v %v", out, err)
 	}
 }
 

@@ -179,7 +179,7 @@ func (e *Enroller) device(sealed session, w warrant, old wire.Device, in wire.En
 	if sealed.Endorsed || w.row != nil { // else nobody vouches for this TPM yet
 		dev.Status = wire.DeviceActive
 	}
-	if old.Status == wire.DeviceQuarantined && dev.Status == wire.DeviceActive {
+	if old.Status == wire.DeviceQuarantined { // also where it would wait: approving is no release
 		dev.Status = wire.DeviceQuarantined
 	}
 	return dev, nil
