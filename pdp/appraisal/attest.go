@@ -77,8 +77,10 @@ func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wir
 		next.Rests, out.Kept = [sha256.Size]byte{}, nil
 	}
 	// A fall of counters does not become the new normal: its finding stays
-	// until they rise again or the device is enrolled anew.
-	if !next.Refused && !out.Fallen && !out.Incomplete {
+	// until they rise again or the device is enrolled anew. Nor does the absence
+	// of counters: Evidence that was too late tells none, and would wash away
+	// what a rollback is known by.
+	if proven(r) && !out.Fallen && !out.Incomplete {
 		next.Clock = &r.Clock
 	}
 	return next, out
@@ -93,6 +95,12 @@ func isCloned(r wire.AttestationResult) bool {
 // tampered with is told by genuine Evidence.
 func refused(r wire.AttestationResult) bool {
 	return r.Vector.InstanceIdentity == wire.Contraindicated
+}
+
+// proven reports whether Evidence was judged to be this device's, so that its
+// clock is the device's own.
+func proven(r wire.AttestationResult) bool {
+	return r.Vector.InstanceIdentity == wire.Affirming || r.Vector.InstanceIdentity == wire.Warning
 }
 
 // apply makes next the device's standing.

@@ -177,6 +177,30 @@ func TestAFallOfCountersIsNotForgotten(t *testing.T) {
 	})
 }
 
+// Evidence that waits for its turn until its nonce is over is the device's own
+// and tells no clock: a device could have its counters forgotten by that.
+func TestLateEvidenceWashesNoCountersAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer func() { f.close(t) }()
+		f.attest(t)
+		f.next = func(Input) wire.Appraised {
+			return wire.Appraised{AttestationResult: wire.AttestationResult{Findings: []wire.Finding{{Type: wire.FindingStale}}}}
+		}
+		f.attest(t)
+		for range 2 {
+			f.next = func(in Input) wire.Appraised {
+				if in.Previous == nil || in.Previous.ResetCount != 1 || in.Previous.Clock != 5 {
+					t.Errorf("what was seen of the clock is forgotten: %+v", in.Previous)
+				}
+				return forged(in)
+			}
+			f.attest(t)
+			f.reopen(t)
+		}
+	})
+}
+
 func TestOvertakenEvidenceChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := open(t)
