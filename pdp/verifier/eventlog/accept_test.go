@@ -313,6 +313,48 @@ func TestMeasurements(t *testing.T) {
 	}
 }
 
+// A command line written up as a command of the boot loader would be demanded
+// of nobody. The prefix is the log's word; what stands behind it is measured.
+func TestACommandLineIsNoCommand(t *testing.T) {
+	wideLine := string(wideText("root=/dev/sda1 init=/bin/sh"))
+	for name, c := range map[string]struct {
+		texts []string // as measured, each logged as a command
+		lines int      // of them, from the end
+	}{
+		"path with a blank":                {[]string{`linux /a b init=/bin/sh`, `"/a b" init=/bin/sh`}, 1},
+		"path with a blank, shell of GRUB": {[]string{`"/a b" init=/bin/sh`}, 1},
+		"path with a quote":                {[]string{`\'a init=/bin/sh`}, 1},
+		"path with a letter of its own":    {[]string{"\u00e9 init=/bin/sh"}, 1},
+		"path on a network":                {[]string{`linux vmlinuz init=/bin/sh`, `vmlinuz init=/bin/sh`}, 1},
+		"path called as a command":         {[]string{`linuxefi set init=/bin/sh`, `set init=/bin/sh`}, 1},
+		"argument with a blank":            {[]string{`linux vmlinuz a=b c init=/bin/sh`, `vmlinuz "a=b c" init=/bin/sh `}, 1},
+		"another boot loader's":            {[]string{wideLine}, 1},
+		"another boot loader's, one word":  {[]string{"s\x00\x00\x00"}, 1},
+		"commands":                         {[]string{`set linux vmlinuz`, `linux vmlinuz ro`, `initrd initrd.img`, `! [ -f x ]`, `. x`, `_f`, ``}, 0},
+	} {
+		for _, prefix := range [...]string{grubCommand, grubCommandOld} {
+			var steps []step
+			for _, text := range c.texts {
+				steps = append(steps, step{8, IPL, []byte(prefix + text + "\x00"), []byte(text)})
+			}
+			before, _ := readSteps(t, genuine())
+			boot, problems := readSteps(t, append(genuine(), steps...))
+			if len(problems) > 0 || len(boot.Measurements) != len(before.Measurements)+len(steps) {
+				t.Fatalf("%s: %+v", name, problems)
+			}
+			for i, m := range boot.Measurements[len(before.Measurements):] {
+				want := wire.MeasuredLoaderCommand
+				if len(c.texts)-i <= c.lines {
+					want = wire.MeasuredCommandLine
+				}
+				if m.Kind != want {
+					t.Errorf("%s: %q is a %s", name, c.texts[i], m.Kind)
+				}
+			}
+		}
+	}
+}
+
 // derOf is a DER SEQUENCE of n bytes of content.
 func derOf(n int) []byte { return append([]byte{0x30, 0x82, 0, byte(n)}, make([]byte, n)...) }
 

@@ -2,8 +2,10 @@ package eventlog
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -34,7 +36,7 @@ func (r *reader) loader(i int, e *Event) {
 	}
 	for _, prefix := range [...]string{grubCommand, grubCommandOld, grubCmdline, grubCmdlineOld, grubModuleCmdline} {
 		if text, ok := bytes.CutPrefix(e.Data, []byte(prefix)); ok {
-			kind, name := grubKind(prefix, string(text))
+			kind, name := r.grubKind(prefix, string(bytes.TrimSuffix(text, []byte{0})))
 			r.grub(i, e, text, kind, name)
 			return
 		}
@@ -43,16 +45,46 @@ func (r *reader) loader(i int, e *Event) {
 }
 
 // grubKind tells command lines from commands. The prefix is not measured: a
-// command line, which begins with the file's path, stays one under whatever
-// prefix it is logged.
-func grubKind(prefix, text string) (wire.MeasurementKind, string) {
+// text that can be a command line is one under whatever prefix it is logged.
+// GRUB puts a file's path first, with quotes or a backslash where the path
+// needs them; a path without a slash, as on a network, shows by the command
+// before it. Another boot loader's text in UTF-16 has NULs between its letters,
+// and is no command of GRUB's either.
+func (r *reader) grubKind(prefix, text string) (wire.MeasurementKind, string) {
+	loads := r.loads
+	r.loads = ""
 	switch {
 	case prefix == grubModuleCmdline:
 		return wire.MeasuredCommandLine, "module"
-	case prefix == grubCmdline, prefix == grubCmdlineOld, strings.HasPrefix(text, "/"), strings.HasPrefix(text, "("):
+	case prefix == grubCmdline, prefix == grubCmdlineOld, !isCommand(text), loads != "" && bare(text) == loads:
 		return wire.MeasuredCommandLine, "kernel"
 	}
+	if command, rest, _ := strings.Cut(text, " "); slices.Contains(loaders[:], command) {
+		r.loads = bare(rest)
+	}
 	return wire.MeasuredLoaderCommand, commandName(text)
+}
+
+// loaders are the commands of GRUB after which it measures a command line.
+var loaders = [...]string{
+	"linux", "linuxefi", "linux16", "multiboot", "multiboot2", "module", "module2",
+	"xen_hypervisor", "xen_linux", "xen_module", "xen_initrd",
+}
+
+// isCommand reports whether a text can be a command as GRUB measures it: its
+// words with blanks between. An empty one can: no file has an empty name.
+func isCommand(text string) bool {
+	if text == "" {
+		return true
+	}
+	first := rune(text[0])
+	named := first <= unicode.MaxASCII && (unicode.IsLetter(first) || unicode.IsDigit(first) || strings.ContainsRune("_[!.-", first))
+	return named && !strings.ContainsRune(text, 0)
+}
+
+// bare is a text without what GRUB adds to the words of a command line.
+func bare(text string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer(`\`, "", `"`, "", `'`, "").Replace(text)), " ")
 }
 
 // grub adds a text that GRUB measured, whose digest covers it with or without

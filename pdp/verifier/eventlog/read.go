@@ -69,6 +69,8 @@ type reader struct {
 	separated    [separators]bool
 	policy       policy // what PCR 7 says
 	applications int
+	// loads are the arguments of the command to load a kernel that was read last.
+	loads string
 }
 
 func newReader(b bank) *reader {
