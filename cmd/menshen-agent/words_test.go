@@ -15,34 +15,40 @@ import (
 
 // TestBothLanguagesSayAll: no word is missing, and both take the same values.
 func TestBothLanguagesSayAll(t *testing.T) {
-	verbs := regexp.MustCompile(`%[a-z]`)
-	en, zh := reflect.ValueOf(*english()), reflect.ValueOf(*chinese())
-	for i := range en.NumField() {
-		name := en.Type().Field(i).Name
-		switch a, b := en.Field(i), zh.Field(i); a.Kind() {
-		case reflect.String:
-			if a.Len() == 0 || b.Len() == 0 {
-				t.Errorf("%s is empty", name)
-			}
-			if x, y := verbs.FindAllString(a.String(), -1), verbs.FindAllString(b.String(), -1); !reflect.DeepEqual(x, y) {
-				t.Errorf("%s takes %v and %v", name, x, y)
-			}
-		case reflect.Slice:
-			if a.Len() != b.Len() {
-				t.Errorf("%s has %d and %d entries", name, a.Len(), b.Len())
-			}
-		case reflect.Map:
-			for _, key := range a.MapKeys() {
-				if other := b.MapIndex(key); !other.IsValid() || other.Len() == 0 {
-					t.Errorf("%s[%v] is missing", name, key)
-				}
-			}
-			if a.Len() != b.Len() {
-				t.Errorf("%s has %d and %d entries", name, a.Len(), b.Len())
-			}
-		default:
-			t.Errorf("%s is a %v", name, a.Kind())
+	compareWords(t, "words", reflect.ValueOf(*english()), reflect.ValueOf(*chinese()))
+}
+
+var verbs = regexp.MustCompile(`%[a-z]`)
+
+func compareWords(t *testing.T, name string, a, b reflect.Value) {
+	t.Helper()
+	switch a.Kind() {
+	case reflect.Struct:
+		for i := range a.NumField() {
+			compareWords(t, a.Type().Field(i).Name, a.Field(i), b.Field(i))
 		}
+	case reflect.String:
+		if a.Len() == 0 || b.Len() == 0 {
+			t.Errorf("%s is empty", name)
+		}
+		if x, y := verbs.FindAllString(a.String(), -1), verbs.FindAllString(b.String(), -1); !reflect.DeepEqual(x, y) {
+			t.Errorf("%s takes %v and %v", name, x, y)
+		}
+	case reflect.Slice:
+		if a.Len() != b.Len() {
+			t.Errorf("%s has %d and %d entries", name, a.Len(), b.Len())
+		}
+	case reflect.Map:
+		for _, key := range a.MapKeys() {
+			if other := b.MapIndex(key); !other.IsValid() || other.Len() == 0 {
+				t.Errorf("%s[%v] is missing", name, key)
+			}
+		}
+		if a.Len() != b.Len() {
+			t.Errorf("%s has %d and %d entries", name, a.Len(), b.Len())
+		}
+	default:
+		t.Errorf("%s is a %v", name, a.Kind())
 	}
 }
 

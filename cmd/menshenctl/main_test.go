@@ -434,7 +434,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "audit", "decision", "device", "expected", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
+	want := []string{"agency", "audit", "decision", "device", "exception", "expected", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}
