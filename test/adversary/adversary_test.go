@@ -79,7 +79,7 @@ type check struct {
 }
 
 func attacks() []attack {
-	return slices.Concat(enrolments(), nonces(), quotes(), counters(), claims(), logs(), boots(), software(), requests())
+	return slices.Concat(enrolments(), nonces(), quotes(), counters(), claims(), logs(), boots(), software(), runTimes(), requests())
 }
 
 func TestAdversary(t *testing.T) {

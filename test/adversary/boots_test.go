@@ -116,11 +116,13 @@ func boots() []attack {
 			name: "kernel rolled back", after: "signed, and known to be old",
 			try: func(s *stage) attacker.Outcome {
 				d := s.enrolled(s.mine)
+				s.Cleanup(func() { // runs last: the usual machine is approved again
+					s.accepted(s.enrolled(s.mine))
+					s.references("laptops")
+				})
 				s.bootAs(s.mine, func(m *firmware.Machine) { *m = m.UpdateKernel("6.12.49-amd64", "linux 6.12.49-1") })
 				s.accepted(s.booted(d, s.mine))
 				s.references("laptops") // what was current is superseded
-				s.Cleanup(func() { s.references("laptops") })
-				s.Cleanup(func() { s.accepted(s.booted(s.enrolled(s.mine), s.mine)) })
 				s.bootAs(s.mine, func(m *firmware.Machine) { *m = firmware.Laptop("mine") })
 				return s.attest(s.booted(d, s.mine), nil)
 			}, want: []string{reason.BootRolledBack, reason.BootRolledBack}, answer: distrusted,

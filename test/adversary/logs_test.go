@@ -274,6 +274,18 @@ func logs() []attack {
 				s.accepted(other)
 				return s.byLogDigest(d, other.Log)
 			}, want: []string{reason.EventLogNotKept, reason.BootNoLog}, answer: distrusted,
+			check: check{
+				file: bootlogFile, code: "!bytes.Equal(before.LogDigest, in.Evidence.EventLogDigest) ||", without: "",
+				also: [2]string{"|| !bytes.Equal(before.PCRDigest, wire.BootDigest(p.pcrs)) {", "{"},
+			},
+		},
+		{
+			name: "digest of a log that was never sent", after: "delta evidence that nobody holds against what is kept",
+			try: func(s *stage) attacker.Outcome {
+				d := s.enrolled(s.mine)
+				s.accepted(d)
+				return s.byLogDigest(d, []byte("a log that was never sent"))
+			}, want: []string{reason.EventLogNotKept, reason.BootNoLog}, answer: distrusted,
 			check: check{file: bootlogFile, code: "!bytes.Equal(before.LogDigest, in.Evidence.EventLogDigest) ||", without: ""},
 		},
 		{

@@ -51,25 +51,29 @@ var duplicates = check{
 }
 
 func requests() []attack {
-	tooLarge := check{file: strictjsonFile, code: "if int64(len(raw)) > limit {", without: "if false {"}
+	sending := func(change func(*wire.Evidence)) func(*stage) attacker.Outcome {
+		return raw(func(s *stage, body []byte) []byte {
+			var r wire.AttestRequest
+			s.ok(json.Unmarshal(body, &r))
+			change(&r.Evidence)
+			return must(json.Marshal(r))(s)
+		})
+	}
 	return []attack{
 		{
 			name: "a claim of 1 MB", after: "a bound on every length",
-			try: raw(func(s *stage, body []byte) []byte {
-				var r wire.AttestRequest
-				s.ok(json.Unmarshal(body, &r))
-				r.Evidence.Claims = bytes.Repeat([]byte("a"), 1<<20)
-				return must(json.Marshal(r))(s)
-			}), want: []string{reason.TooLarge}, check: tooLarge,
+			try:  sending(func(e *wire.Evidence) { e.Claims = bytes.Repeat([]byte("a"), 1<<20) }),
+			want: []string{reason.EvidenceMalformed}, check: check{file: proofFile, code: "case len(e.Claims) > wire.MaxClaimsBytes, ", without: "case "},
 		},
 		{
 			name: "1 MB of garbage as event log", after: "a bound on every length",
-			try: raw(func(s *stage, body []byte) []byte {
-				var r wire.AttestRequest
-				s.ok(json.Unmarshal(body, &r))
-				r.Evidence.EventLog = bytes.Repeat([]byte{0xa5}, 1<<20)
-				return must(json.Marshal(r))(s)
-			}), want: []string{reason.TooLarge}, check: tooLarge,
+			try:  sending(func(e *wire.Evidence) { e.EventLog = bytes.Repeat([]byte{0xa5}, 1<<20) }),
+			want: []string{reason.EvidenceMalformed}, check: check{file: proofFile, code: "len(e.EventLog) > wire.MaxEventLogBytes,", without: ""},
+		},
+		{
+			name: "a request of 6 MB", after: "a bound on every length",
+			try:  sending(func(e *wire.Evidence) { e.Claims = bytes.Repeat([]byte("a"), 4<<20) }),
+			want: []string{reason.TooLarge}, check: check{file: strictjsonFile, code: "if int64(len(raw)) > limit {", without: "if false {"},
 		},
 		{
 			name: "a member that nobody knows", after: "two readers, two readings",
