@@ -1,3 +1,5 @@
+//go:build !darwin
+
 package inventory
 
 import "github.com/menshen-zt/menshen/internal/wire"

@@ -1,10 +1,11 @@
+//go:build !windows
+
 package posture
 
 import (
 	"context"
 	"io/fs"
 	"strings"
-	"time"
 )
 
 // xprotect is macOS's own scanner; its signatures come as a bundle.
@@ -33,16 +34,4 @@ func antivirusMac(ctx context.Context, m Machine) outcome {
 		return cannot("the signatures cannot be seen: %v", err)
 	}
 	return judgeSignatures(info.ModTime(), m.Clock(), a.maxAge())
-}
-
-// judgeSignatures passes signatures that are not older than permitted.
-func judgeSignatures(at, now time.Time, most time.Duration) outcome {
-	value := map[string]string{"signatures": at.UTC().Format(time.RFC3339)}
-	switch age := now.Sub(at); {
-	case age < -time.Hour:
-		return cannot("the signatures are of the future")
-	case age > most:
-		return fails(value, "the signatures are of %s", at.UTC().Format(time.DateOnly))
-	}
-	return passes(value)
 }

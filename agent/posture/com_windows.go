@@ -92,15 +92,6 @@ func (o *object) truth(name string, args ...any) bool {
 	return b
 }
 
-func (o *object) text(name string) string {
-	value := o.get(name)
-	if value == nil {
-		return ""
-	}
-	defer func() { _ = value.Clear() }()
-	return value.ToString()
-}
-
 // child is a member that is an object; release it.
 func (o *object) child(name string, args ...any) *object {
 	value := o.get(name, args...)

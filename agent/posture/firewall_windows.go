@@ -5,7 +5,7 @@ import "context"
 // profileBits are NET_FW_PROFILE_TYPE2.
 var profileBits = [...]struct {
 	name string
-	bit  uint32
+	bit  int32
 }{{"domain", 1}, {"private", 2}, {"public", 4}}
 
 // actionBlock is NET_FW_ACTION_BLOCK.
@@ -18,13 +18,13 @@ func (thisWindows) FirewallProfiles(ctx context.Context) ([]FirewallProfile, err
 	err := withCOM(ctx, func() error {
 		policy := create("HNetCfg.FwPolicy2")
 		defer policy.release()
-		active := policy.number("CurrentProfileTypes")
+		active := int32(policy.number("CurrentProfileTypes")) // #nosec G115 -- three bits
 		for _, p := range profileBits {
 			if active&p.bit == 0 {
 				continue
 			}
 			all = append(all, FirewallProfile{
-				Name: p.name, Enabled: policy.truth("FirewallEnabled", int32(p.bit)), BlocksInbound: policy.number("DefaultInboundAction", int32(p.bit)) == actionBlock,
+				Name: p.name, Enabled: policy.truth("FirewallEnabled", p.bit), BlocksInbound: policy.number("DefaultInboundAction", p.bit) == actionBlock,
 			})
 		}
 		return policy.err

@@ -1,3 +1,5 @@
+//go:build !darwin
+
 package posture
 
 import (
@@ -19,7 +21,7 @@ func screenLockWin(_ context.Context, m Machine) outcome {
 		return cannot("no inactivity limit is set for the machine, and what persons set is not seen")
 	}
 	within := m.Settings.lockWithin()
-	if seconds == 0 || seconds > uint64(within/time.Second) {
+	if seconds == 0 || seconds > uint64(within/time.Second) { // #nosec G115 -- a positive time
 		return fails(map[string]string{"within": within.String()}, "the screen locks after %d seconds, more than %v", seconds, within)
 	}
 	return passes(map[string]string{"after": (time.Duration(seconds) * time.Second).String(), "within": within.String()}) // #nosec G115 -- at most within

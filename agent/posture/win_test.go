@@ -1,17 +1,14 @@
+//go:build !darwin
+
 package posture
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 )
-
-var recordedAt = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-var errSilent = errors.New("no answer")
 
 // recordedWindows answers what a Windows answered, or what it might.
 type recordedWindows struct {

@@ -156,7 +156,7 @@ func restsOn(in Input, p proof) [sha256.Size]byte {
 		b = append(b, part...)
 	}
 	b = append(b, p.claims[:]...)
-	b = append(b, byte(len(log))) // 0 or 32
+	b = append(b, byte(len(log))) // #nosec G115 -- 0 or 32
 	b = append(b, log...)
 	b = binary.BigEndian.AppendUint32(b, p.clock.ResetCount)
 	for _, value := range p.pcrs {

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -29,13 +28,4 @@ func osRelease(files fs.FS) (id, release string, err error) {
 		return "", "", fmt.Errorf("%w: os-release names no system", ErrMalformed)
 	}
 	return id, release, nil
-}
-
-// macRelease asks for the release as macOS writes it, such as "26.1".
-func macRelease(ctx context.Context, m Machine) (id, release string, err error) {
-	raw, err := m.Run(ctx, "/usr/bin/sw_vers", "-productVersion")
-	if err != nil {
-		return "", "", fmt.Errorf("inventory: asking for the release: %w", err)
-	}
-	return "macos", strings.TrimSpace(string(raw)), nil
 }
