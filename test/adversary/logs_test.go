@@ -271,6 +271,7 @@ func logs() []attack {
 			name: "digest of another device's log", after: "delta evidence that nobody holds against what is kept",
 			try: func(s *stage) attacker.Outcome {
 				d, other := s.enrolled(s.mine), s.enrolled(s.others)
+				s.accepted(d)
 				s.accepted(other)
 				return s.byLogDigest(d, other.Log)
 			}, want: []string{reason.EventLogNotKept, reason.BootNoLog}, answer: distrusted,
