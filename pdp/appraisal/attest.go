@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -33,8 +33,9 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 
 	// The appraising lock keeps the device's last result as it is meanwhile.
 	a.mu.Lock()
-	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused, Rests: d.rests, Cloned: d.cloned}
+	was, last := d.result, judged{Clock: d.clock, Refused: d.refused, Rests: d.rests, Cloned: d.cloned}
 	a.mu.Unlock()
+	last.Result = was.result(dev.ID)
 	next, out := a.verify(ctx, dev, t, in.Evidence, last)
 	// Evidence that was overtaken by newer Evidence, or that asks the PDP to
 	// remember what it does not, changes nothing: only its nonce is burned.
@@ -52,7 +53,7 @@ func (a *Appraiser) Attest(ctx context.Context, dev wire.Device, channel [sha256
 		return wire.AttestAnswer{}, err
 	}
 	if counts {
-		a.apply(ctx, dev, last, next)
+		a.apply(ctx, dev, was, last.Refused, next)
 	}
 	return a.answer(dev, next, out)
 }
@@ -81,7 +82,7 @@ func (a *Appraiser) verify(ctx context.Context, dev wire.Device, t ticket, e wir
 	// of counters: Evidence that was too late tells none, and would wash away
 	// what a rollback is known by.
 	if proven(r) && !out.Fallen && !out.Incomplete {
-		next.Clock = &r.Clock
+		next.Clock = new(r.Clock) // and not the whole result with it
 	}
 	return next, out
 }
@@ -104,9 +105,9 @@ func proven(r wire.AttestationResult) bool {
 }
 
 // apply makes next the device's standing.
-func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next judged) {
-	r := next.Result
-	news := next.Refused != last.Refused || !sameJudgement(last.Result, r)
+func (a *Appraiser) apply(ctx context.Context, dev wire.Device, was *compact, wasRefused bool, next judged) {
+	r, is := next.Result, pack(next.Result)
+	news := next.Refused != wasRefused || !was.same(is)
 	if news {
 		// A result gives no access by itself: the decision that rests on it
 		// is recorded or not given. So a result counts even if the log is
@@ -114,24 +115,13 @@ func (a *Appraiser) apply(ctx context.Context, dev wire.Device, last, next judge
 		a.record(ctx, dev, judgement{Refused: next.Refused, Vector: r.Vector, Findings: r.Findings, IssuedAt: r.IssuedAt})
 	}
 	a.change(dev.ID, func(d *device, now time.Time) bool {
-		d.result, d.refused, d.clock, d.doubted, d.seen = r, next.Refused, next.Clock, false, now
-		d.rests, d.agency, d.cloned = next.Rests, dev.Agency, next.Cloned
+		d.result, d.refused, d.clock, d.doubted, d.seen = is, next.Refused, next.Clock, false, now
+		d.rests, d.agency, d.cloned = next.Rests, unique.Make(dev.Agency), next.Cloned
 		if c := d.command; c != nil && !r.IssuedAt.Before(c.askedAt) {
 			close(c.done)
 			d.command = nil
 		}
 		return news
-	})
-}
-
-// sameJudgement reports whether two results say the same of the device.
-func sameJudgement(a, b wire.AttestationResult) bool {
-	if a.Vector != b.Vector || a.IssuedAt.IsZero() || !reflect.DeepEqual(a.Findings, b.Findings) {
-		return false
-	}
-	return slices.EqualFunc(a.Claims, b.Claims, func(x, y wire.Claim) bool {
-		x.MeasuredAt = y.MeasuredAt
-		return reflect.DeepEqual(x, y)
 	})
 }
 

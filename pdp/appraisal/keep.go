@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -96,7 +97,7 @@ func (a *Appraiser) load(ctx context.Context) error {
 			}
 			parts := strings.Split(record.Key, "/")
 			d := a.known(parts[len(parts)-1])
-			d.agency = parts[len(parts)-2]
+			d.agency = unique.Make(parts[len(parts)-2])
 			a.restore(d, k, now.Add(a.ReturnGrace-a.SilentAfter), now)
 		}
 		if after = page.Next; after == "" {
@@ -107,7 +108,7 @@ func (a *Appraiser) load(ctx context.Context) error {
 
 // restore gives a device what the store holds of it. The lock is held.
 func (a *Appraiser) restore(d *device, j judged, seen, now time.Time) {
-	d.result, d.clock, d.refused, d.rests, d.seen = j.Result, j.Clock, j.Refused, j.Rests, seen
+	d.result, d.clock, d.refused, d.rests, d.seen = pack(j.Result), j.Clock, j.Refused, j.Rests, seen
 	d.cloned = j.Cloned
 	a.settle(d, now)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -61,11 +62,12 @@ func (a *Appraiser) reviewAll(ctx context.Context, agency string) {
 
 // of returns the agency's devices, in order.
 func (a *Appraiser) of(agency string) []string {
+	wanted := unique.Make(agency)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var ids []string
 	for id, d := range a.devices {
-		if d.agency == agency && !d.result.IssuedAt.IsZero() {
+		if d.agency == wanted && !d.result.issuedAt.IsZero() {
 			ids = append(ids, id)
 		}
 	}
@@ -80,8 +82,9 @@ func (a *Appraiser) review(ctx context.Context, dev wire.Device) error {
 	d.appraising.Lock()
 	defer d.appraising.Unlock()
 	a.mu.Lock()
-	last := judged{Result: d.result, Clock: d.clock, Refused: d.refused, Cloned: d.cloned}
+	was, last := d.result, judged{Clock: d.clock, Refused: d.refused, Cloned: d.cloned}
 	a.mu.Unlock()
+	last.Result = was.result(dev.ID)
 	kept := a.recall(ctx, dev)
 	if last.Refused || last.Result.IssuedAt.IsZero() || kept == nil {
 		return nil
@@ -93,7 +96,8 @@ func (a *Appraiser) review(ctx context.Context, dev wire.Device) error {
 	next := last
 	next.Result, next.Refused, next.Rests = out.AttestationResult, refused(out.AttestationResult), [sha256.Size]byte{}
 	next.Result.DeviceID, next.Result.IssuedAt, next.Result.ValidUntil = dev.ID, last.Result.IssuedAt, last.Result.ValidUntil
-	if next.Refused == last.Refused && sameJudgement(last.Result, next.Result) {
+	is := pack(next.Result)
+	if next.Refused == last.Refused && was.same(is) {
 		return nil
 	}
 	next.V = schema
@@ -105,18 +109,18 @@ func (a *Appraiser) review(ctx context.Context, dev wire.Device) error {
 	if err != nil {
 		return fmt.Errorf("appraisal: keeping a review: %w", err)
 	}
-	a.applyReview(ctx, dev, next)
+	a.applyReview(ctx, dev, next, is)
 	return nil
 }
 
 // applyReview makes next the device's standing. It was not heard of for that,
 // and no question is answered by it.
-func (a *Appraiser) applyReview(ctx context.Context, dev wire.Device, next judged) {
+func (a *Appraiser) applyReview(ctx context.Context, dev wire.Device, next judged, is *compact) {
 	a.record(ctx, dev, judgement{
 		Refused: next.Refused, Review: true, Vector: next.Result.Vector, Findings: next.Result.Findings, IssuedAt: next.Result.IssuedAt,
 	})
 	a.change(dev.ID, func(d *device, _ time.Time) bool {
-		d.result, d.refused, d.rests = next.Result, next.Refused, next.Rests
+		d.result, d.refused, d.rests = is, next.Refused, next.Rests
 		return true
 	})
 }

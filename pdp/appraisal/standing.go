@@ -2,8 +2,11 @@ package appraisal
 
 import (
 	"crypto/sha256"
+	"strings"
 	"sync"
 	"time"
+	"unique"
+	"weak"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -14,11 +17,11 @@ type device struct {
 	id         string
 	appraising sync.Mutex
 
-	result  wire.AttestationResult // zero until Evidence was appraised
-	clock   *wire.TPMClock         // of the last Evidence without a fall
+	result  *compact
+	clock   *wire.TPMClock // of the last Evidence without a fall
 	refused bool
 	rests   [sha256.Size]byte // what result rests on
-	agency  string
+	agency  unique.Handle[string]
 	// cloned says that two copies of it were seen.
 	cloned bool
 	// doubted says that Evidence came which could not be kept: what is
@@ -39,11 +42,11 @@ type device struct {
 
 func (a *Appraiser) standing(d *device, now time.Time) wire.Standing {
 	switch {
-	case d.result.IssuedAt.IsZero():
+	case d.result.issuedAt.IsZero():
 		return wire.StandingUnknown
 	case d.refused:
 		return wire.StandingRefused
-	case d.doubted, !now.Before(a.staleAt(d)), now.Before(d.result.IssuedAt):
+	case d.doubted, !now.Before(a.staleAt(d)), now.Before(d.result.issuedAt):
 		return wire.StandingStale // a clock that went back proves no freshness
 	case d.connections == 0 && !now.Before(a.silentAt(d)):
 		return wire.StandingSilent
@@ -52,7 +55,7 @@ func (a *Appraiser) standing(d *device, now time.Time) wire.Standing {
 	}
 }
 
-func (a *Appraiser) staleAt(d *device) time.Time { return d.result.IssuedAt.Add(a.validFor()) }
+func (a *Appraiser) staleAt(d *device) time.Time { return d.result.issuedAt.Add(a.validFor()) }
 
 func (a *Appraiser) silentAt(d *device) time.Time { return d.seen.Add(a.SilentAfter) }
 
@@ -73,18 +76,28 @@ func (a *Appraiser) changesAt(d *device, now time.Time) time.Time {
 }
 
 // Standing returns the present view of a device. One that was never heard of
-// has the zero standing.
+// has the zero standing. Claims and findings are shared between callers, who must
+// not change them.
 func (a *Appraiser) Standing(deviceID string) wire.DeviceStanding {
 	now := a.Clock()
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	d := a.devices[deviceID]
 	if d == nil {
+		a.mu.Unlock()
 		return wire.DeviceStanding{DeviceID: deviceID}
 	}
-	return wire.DeviceStanding{
-		DeviceID: deviceID, Standing: a.standing(d, now), Result: d.result, ChangesAt: a.changesAt(d, now), Revision: d.revision,
+	s := wire.DeviceStanding{DeviceID: deviceID, Standing: a.standing(d, now), ChangesAt: a.changesAt(d, now), Revision: d.revision}
+	known := d.result
+	view := known.view.Value()
+	a.mu.Unlock()
+	if view == nil {
+		view = new(known.result(deviceID))
+		a.mu.Lock()
+		known.view = weak.Make(view)
+		a.mu.Unlock()
 	}
+	s.Result = *view
+	return s
 }
 
 // Counts returns how many devices have each standing.
@@ -103,8 +116,8 @@ func (a *Appraiser) Counts() map[wire.Standing]int {
 func (a *Appraiser) known(deviceID string) *device {
 	d := a.devices[deviceID]
 	if d == nil {
-		d = &device{id: deviceID, place: -1}
-		a.devices[deviceID] = d
+		d = &device{id: strings.Clone(deviceID), place: -1, result: &compact{}} // not a part of something longer
+		a.devices[d.id] = d
 	}
 	return d
 }
