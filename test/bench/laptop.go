@@ -20,8 +20,12 @@ import (
 	"github.com/menshen-zt/menshen/test/lab"
 )
 
-// settle is how long the agent is left alone after it has attested.
-const settle = 3 * time.Second
+// settle is how long the agent is left alone after it has attested. idleWatched
+// is long enough for the floor, which does nothing.
+const (
+	settle      = 3 * time.Second
+	idleWatched = 15 * time.Second
+)
 
 // pdpUser is the PDP's, which no account of the machine has.
 const pdpUser = 64010
@@ -46,7 +50,7 @@ func measure(ctx context.Context, watched time.Duration) (err error) {
 	l := &laptop{dir: dir, watched: watched, closers: []func() error{func() error { return os.RemoveAll(dir) }}}
 	defer func() { err = errors.Join(err, l.close()) }()
 	var both struct{ Agent, Floor footprint }
-	if both.Floor, err = idleServer(ctx, dir, watched); err != nil {
+	if both.Floor, err = idleServer(ctx, dir, min(watched, idleWatched)); err != nil {
 		return err
 	}
 	if err := l.furnish(ctx); err != nil {
