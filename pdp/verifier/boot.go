@@ -74,6 +74,11 @@ func (p BootPolicy) judges(pcr int) bool {
 	return slices.ContainsFunc(p.Demanded, func(d BootPlace) bool { return d.PCR == pcr && d.Kind != wire.MeasuredFile })
 }
 
+// demandsIn reports whether any place in the PCR is demanded.
+func (p BootPolicy) demandsIn(pcr int) bool {
+	return slices.ContainsFunc(p.Demanded, func(d BootPlace) bool { return d.PCR == pcr })
+}
+
 // Wants reports whether a known value is asked for at this place: whatever a
 // machine measures there is worth learning.
 func (p BootPolicy) Wants(place BootPlace) bool {
@@ -124,6 +129,7 @@ type bootJudge struct {
 	seen   []seenEvent
 	// trusted says that the boot was under the control of known keys.
 	trusted bool
+	indexed *bootIndex // what index returns
 }
 
 // seenEvent is one measurement and what became of it.
@@ -148,11 +154,11 @@ func (b *bootJudge) look() {
 		e := seenEvent{BootEvent: wire.BootEvent{Measurement: m}}
 		e.state = b.match(m)
 		switch {
+		case e.state == wire.ReferenceSuperseded && b.policy.demandsIn(m.PCR):
+			e.Demanded = true // no other kind or name hides a value that is known to be old
 		case m.Kind == wire.MeasuredFile:
-			// A file's name is the log's word, so that another name hides no
-			// value that is known to be old.
 			_, named := b.set.Values[wire.KeyOf(m)]
-			e.Demanded = (named || e.state == wire.ReferenceSuperseded) && slices.Contains(b.policy.Demanded, placeOf(m))
+			e.Demanded = named && slices.Contains(b.policy.Demanded, placeOf(m))
 		case slices.Contains(b.policy.Demanded, placeOf(m)):
 			e.Demanded = true
 		default:
@@ -212,11 +218,40 @@ func (b *bootJudge) judge(e *seenEvent) {
 	switch {
 	case e.Demanded && e.state == wire.ReferenceSuperseded:
 		e.Type, e.code = wire.FindingRolledBack, reason.BootRolledBack
+	case e.unknown && e.Demanded && b.worse(m.PCR):
+		e.Type, e.code = wire.FindingTampered, reason.BootUnknownValue
 	case e.unknown:
 		e.Type, e.code = wire.FindingUnsupported, reason.BootUnknownEvents
+	case !e.Demanded && m.Kind == wire.MeasuredFile && b.approvedOpen():
+		// No key verified what the boot loader read, and what the log calls an
+		// initrd may be a kernel.
+		e.Demanded, e.Type, e.code = true, wire.FindingUnsupported, reason.BootUnknownEvents
 	case e.Demanded:
 		e.Type, e.code = b.unknownValue(m)
 	}
+}
+
+// approvedOpen reports whether the agency approved a boot without Secure Boot:
+// then nothing but reference values says what may start.
+func (b *bootJudge) approvedOpen() bool {
+	return b.boot.SecureBoot == wire.SecureBootOff && !slices.ContainsFunc(b.seen, func(e seenEvent) bool {
+		return e.Measurement.Kind == wire.MeasuredSecureBoot && !e.fine()
+	})
+}
+
+// worse reports whether a measurement of an unknown kind in this PCR counts as
+// tampered with, because under its own kind it would: whoever writes the log
+// could else call it what he likes. In PCR 4 it may be an update, where keys
+// stand for one; what is unknown in PCRs 7 and 14 makes no key stand for
+// anything, or says nothing of what was started.
+func (b *bootJudge) worse(pcr int) bool {
+	switch pcr {
+	case 0, 2, 8:
+		return true
+	case 4:
+		return !b.trusted
+	}
+	return false
 }
 
 // unknownValue types a demanded measurement whose value nobody knows.

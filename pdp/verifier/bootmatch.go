@@ -25,42 +25,91 @@ func anyName(kind wire.MeasurementKind) bool {
 	return false
 }
 
-// values calls f with each value that counts at a key until f returns false.
-func (b *bootJudge) values(key wire.ReferenceKey, f func(*wire.ReferenceValue) bool) {
-	own := b.set.Values[key]
-	for i := range own {
-		if !f(&own[i]) {
-			return
+// placeValues are the values of one place, under whatever name.
+type placeValues struct {
+	digests, general map[[sha256.Size]byte]wire.ReferenceState
+	accepted         []*wire.ReferenceValue
+	expected         string // what accepted are in short, once it was asked for
+}
+
+// bootIndex finds values without their names, so that a log with many events
+// that nobody knows costs no more than one.
+type bootIndex struct {
+	places map[BootPlace]*placeValues
+	// superseded has the demanded values of each PCR that were accepted once.
+	superseded map[int]map[[sha256.Size]byte]struct{}
+}
+
+func (b *bootJudge) index() *bootIndex {
+	if b.indexed != nil {
+		return b.indexed
+	}
+	b.indexed = &bootIndex{places: map[BootPlace]*placeValues{}, superseded: map[int]map[[sha256.Size]byte]struct{}{}}
+	for key, values := range b.set.Values {
+		place := BootPlace{key.PCR, key.Kind}
+		demanded := slices.Contains(b.policy.Demanded, place)
+		for i := range values {
+			if v := &values[i]; demanded && v.State == wire.ReferenceSuperseded {
+				b.indexed.supersede(key.PCR, v.Digest)
+			}
+			if anyName(key.Kind) {
+				b.indexed.add(place, &values[i])
+			}
 		}
 	}
-	if !anyName(key.Kind) {
+	return b.indexed
+}
+
+func (x *bootIndex) supersede(pcr int, digest [sha256.Size]byte) {
+	if x.superseded[pcr] == nil {
+		x.superseded[pcr] = map[[sha256.Size]byte]struct{}{}
+	}
+	x.superseded[pcr][digest] = struct{}{}
+}
+
+func (x *bootIndex) add(place BootPlace, v *wire.ReferenceValue) {
+	at := x.places[place]
+	if at == nil {
+		at = &placeValues{digests: map[[sha256.Size]byte]wire.ReferenceState{}, general: map[[sha256.Size]byte]wire.ReferenceState{}}
+		x.places[place] = at
+	}
+	at.digests[v.Digest] = better(at.digests[v.Digest], v.State)
+	if accepts(v.State) {
+		at.accepted = append(at.accepted, v)
+	}
+	if place.Kind != wire.MeasuredCommandLine {
 		return
 	}
-	for other, values := range b.set.Values {
-		if other == key || other.PCR != key.PCR || other.Kind != key.Kind {
-			continue
-		}
-		for i := range values {
-			if !f(&values[i]) {
-				return
-			}
+	for _, member := range v.Members {
+		if len(member) == sha256.Size {
+			general := [sha256.Size]byte(member)
+			at.general[general] = better(at.general[general], v.State)
 		}
 	}
 }
 
 // match returns the best state of the values that m has, empty if it has none.
 func (b *bootJudge) match(m wire.Measurement) (best wire.ReferenceState) {
-	var general []byte
-	if m.Kind == wire.MeasuredCommandLine && m.Verified && m.Detail != "" {
-		digest := wire.GeneralCommandLineDigest(m.Detail)
-		general = digest[:]
-	}
-	b.values(wire.KeyOf(m), func(v *wire.ReferenceValue) bool {
-		if bytes.Equal(v.Digest[:], m.Digest) || general != nil && contains(v.Members, general) {
+	for _, v := range b.set.Values[wire.KeyOf(m)] {
+		if bytes.Equal(v.Digest[:], m.Digest) {
 			best = better(best, v.State)
 		}
-		return best != wire.ReferenceCurrent
-	})
+	}
+	if best == wire.ReferenceCurrent || len(m.Digest) != sha256.Size {
+		return best
+	}
+	digest := [sha256.Size]byte(m.Digest)
+	if at := b.index().places[placeOf(m)]; at != nil {
+		best = better(best, at.digests[digest])
+		if m.Kind == wire.MeasuredCommandLine && m.Verified && m.Detail != "" {
+			best = better(best, at.general[wire.GeneralCommandLineDigest(m.Detail)])
+		}
+	}
+	// An event's type is the log's word: under no other kind is a value good
+	// that is known to be old.
+	if _, old := b.index().superseded[m.PCR][digest]; old {
+		best = better(best, wire.ReferenceSuperseded)
+	}
 	return best
 }
 
@@ -83,16 +132,21 @@ func accepts(s wire.ReferenceState) bool {
 // is grown if it has all entries of an accepted one, and shrunk if it lacks
 // entries of every accepted one. It is neither where entries are not known.
 func (b *bootJudge) revocations(m wire.Measurement) (grown, shrunk bool) {
+	have := make(map[string]struct{}, len(m.Members))
+	for _, one := range m.Members {
+		have[string(one)] = struct{}{}
+	}
 	compared := false
-	b.values(wire.KeyOf(m), func(v *wire.ReferenceValue) bool {
+	for _, v := range b.set.Values[wire.KeyOf(m)] {
 		if !accepts(v.State) || len(v.Members) == 0 && v.Digest != emptyDBX() {
-			return true
+			continue
 		}
 		compared = true
-		grown = containsAll(m.Members, v.Members)
-		return !grown
-	})
-	return grown, compared && !grown
+		if containsAll(have, v.Members) {
+			return true, false
+		}
+	}
+	return false, compared
 }
 
 // emptyDBX is what is measured of a dbx without entries: the variable's GUID,
@@ -107,11 +161,7 @@ func contains(all [][]byte, one []byte) bool {
 	return slices.ContainsFunc(all, func(b []byte) bool { return bytes.Equal(b, one) })
 }
 
-func containsAll(all, some [][]byte) bool {
-	have := make(map[string]struct{}, len(all))
-	for _, one := range all {
-		have[string(one)] = struct{}{}
-	}
+func containsAll(have map[string]struct{}, some [][]byte) bool {
 	for _, one := range some {
 		if _, ok := have[string(one)]; !ok {
 			return false
@@ -140,20 +190,27 @@ const maxExpected = 3
 
 // expected names the values that would have been fine at a key, in short.
 func (b *bootJudge) expected(key wire.ReferenceKey) string {
-	var known []*wire.ReferenceValue
-	collect := func(v *wire.ReferenceValue) bool {
-		if accepts(v.State) {
-			known = append(known, v)
+	var own []*wire.ReferenceValue
+	values := b.set.Values[key]
+	for i := range values {
+		if accepts(values[i].State) {
+			own = append(own, &values[i])
 		}
-		return true
 	}
-	own := b.set.Values[key]
-	for i := range own {
-		collect(&own[i])
+	if len(own) > 0 {
+		return expectedText(own)
 	}
-	if len(known) == 0 {
-		b.values(key, collect)
+	at := b.index().places[BootPlace{key.PCR, key.Kind}]
+	if at == nil || len(at.accepted) == 0 {
+		return ""
 	}
+	if at.expected == "" {
+		at.expected = expectedText(at.accepted)
+	}
+	return at.expected
+}
+
+func expectedText(known []*wire.ReferenceValue) string {
 	slices.SortFunc(known, func(x, y *wire.ReferenceValue) int {
 		return cmp.Or(cmp.Compare(x.State, y.State), bytes.Compare(x.Digest[:], y.Digest[:]))
 	})
