@@ -79,15 +79,19 @@ func readPiece(in Input, p proof, k *wire.Kept, quoted [sha256.Size]byte) (wante
 		return false
 	}
 	pcr := [sha256.Size]byte(k.IMA.PCR)
+	var unlisted []string
 	for _, e := range entries {
 		if pcr == quoted {
 			break
 		}
 		pcr = e.Extend(pcr)
 		k.IMA.Count++
-		weigh(k.IMA, e, in.References, p.pcrs)
+		if path, not := weigh(k.IMA, e, in.References, p.pcrs); not {
+			unlisted = append(unlisted, path)
+		}
 	}
 	k.IMA.PCR = pcr[:]
+	k.IMA.Changed += changedFiles(in.References, unlisted)
 	switch {
 	case pcr == quoted:
 		return false
@@ -100,17 +104,19 @@ func readPiece(in Input, p proof, k *wire.Kept, quoted [sha256.Size]byte) (wante
 	return false
 }
 
-// weigh holds one entry against the boot and the allow list.
-func weigh(s *wire.IMAState, e ima.Entry, set *wire.ReferenceSet, pcrs []wire.PCRValue) {
+// weigh holds one entry against the boot and the allow list, and reports the
+// path of a file that is not on the list. Once the boot was summed up, an entry
+// of that name in another bank is a file like others: its name is the disk's.
+func weigh(s *wire.IMAState, e ima.Entry, set *wire.ReferenceSet, pcrs []wire.PCRValue) (path string, unlisted bool) {
 	if e.Violation() {
 		s.Violations++
-		return
+		return "", false
 	}
 	file, err := e.File()
 	switch {
 	case err != nil: // no file, or one that cannot be told
 		s.Weak++
-	case file.Path == aggregatePath:
+	case file.Path == aggregatePath && (file.Algorithm == "sha256" || s.Aggregate == ""):
 		if s.Aggregate != wire.AggregateDiffers {
 			s.Aggregate = aggregate(file, pcrs)
 		}
@@ -120,23 +126,30 @@ func weigh(s *wire.IMAState, e ima.Entry, set *wire.ReferenceSet, pcrs []wire.PC
 	default:
 		if _, listed := set.Files[[sha256.Size]byte(file.Digest)]; !listed {
 			s.Unlisted++
-			if hasPath(set, file.Path) {
-				s.Changed++
-			}
 			if len(s.Examples) < maxIMAExamples {
 				s.Examples = append(s.Examples, plain(file.Path))
 			}
+			return file.Path, true
 		}
 	}
+	return "", false
 }
 
-func hasPath(set *wire.ReferenceSet, path string) bool {
-	for _, listed := range set.Files {
-		if listed == path {
-			return true
-		}
+// changedFiles counts the paths that are on the allow list, in one walk over it
+// however many they are: an allow list has very many files.
+func changedFiles(set *wire.ReferenceSet, paths []string) (n int) {
+	if len(paths) == 0 {
+		return 0
 	}
-	return false
+	times := make(map[string]int, len(paths))
+	for _, path := range paths {
+		times[path]++
+	}
+	for _, listed := range set.Files {
+		n += times[listed]
+		delete(times, listed) // it may be listed with several contents
+	}
+	return n
 }
 
 // aggregate holds the kernel's digest over the boot's PCRs against those quoted:
