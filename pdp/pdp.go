@@ -109,7 +109,6 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 		return err
 	}
 	judge.software = newSoftwareRules(p.config.Inventory, p.software, p.logger)
-	judge.software = newSoftwareRules(p.config.Inventory, p.software, p.logger)
 	if p.appraisal, err = appraisal.New(ctx, appraisal.Config{
 		Store: p.state.store, Sealer: box, Verify: judge.verify, Review: judge.review, Boots: p.references, Recorder: p.state.log,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "appraisal"),

@@ -37,8 +37,7 @@ func newSoftwareRules(c InventoryConfig, l *inventory.Library, logger *slog.Logg
 	return s
 }
 
-// add completes a device's rules. The day is in their version, because what is
-// known to be exploited grows old. What cannot be read counts as not known.
+// add completes a device's rules. What cannot be read counts as not known.
 func (s softwareRules) add(dev wire.Device, now time.Time, rules *verifier.Rules) {
 	if s.library == nil {
 		return
@@ -53,9 +52,18 @@ func (s softwareRules) add(dev wire.Device, now time.Time, rules *verifier.Rules
 	}
 	rules.Inventory, rules.Policy.Vulnerabilities = digest, s.policy
 	rules.Version += fmt.Sprintf(" software %x", digest)
-	if v := rules.Vulnerabilities; v != nil {
-		rules.Version += fmt.Sprintf(" feed %d day %d", v.FeedAsOf.Unix(), now.Unix()/int64(day/time.Second))
+	rules.Version += s.version(rules.Vulnerabilities, now)
+}
+
+// version changes with all that the feed says, since one may be put right
+// without a new date; with the day, because what is known to be exploited grows
+// old; and when the feed itself is too old.
+func (s softwareRules) version(v *wire.Vulnerabilities, now time.Time) string {
+	if v == nil {
+		return ""
 	}
+	over := now.Sub(v.FeedAsOf) > s.policy.FeedLife
+	return fmt.Sprintf(" found %v over %v day %d", *v, over, now.Unix()/int64(day/time.Second))
 }
 
 func (p *PDP) forgetSoftware(dev wire.Device) {
