@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
+	"github.com/menshen-zt/menshen/internal/packageversion"
 )
 
 const (
@@ -46,7 +48,7 @@ func debianUpdates(ctx context.Context, m Machine) ([]string, time.Time, error) 
 		}
 		err = stanzas(index, func(s stanza) {
 			for _, architecture := range [...]string{s.architecture, "all"} {
-				if version, ok := installed[s.name+":"+architecture]; ok && compareDebian(s.version, version) > 0 {
+				if version, ok := installed[s.name+":"+architecture]; ok && newer(s.version, version) {
 					pending = append(pending, s.name)
 				}
 			}
@@ -156,4 +158,11 @@ func dpkgInstalled(files fs.FS) (map[string]string, error) {
 		return nil, fmt.Errorf("dpkg's database: %w", err)
 	}
 	return installed, nil
+}
+
+// newer reports whether a comes after b. A version that cannot be read counts
+// as newer: an update that is asked for in vain is better than one missed.
+func newer(a, b string) bool {
+	c, err := packageversion.Debian(a, b)
+	return err != nil || c > 0
 }

@@ -3,7 +3,6 @@ package posture
 import (
 	"bytes"
 	"compress/gzip"
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -151,46 +150,4 @@ func TestAutomaticUpdates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { expect(t, autoUpdates(t.Context(), c.machine), c.state, c.problem) })
 	}
-}
-
-func TestVersions(t *testing.T) {
-	for name, order := range map[string]struct {
-		compare func(a, b string) int
-		pairs   [][2]string // the first is older
-		equal   [][2]string
-	}{
-		"Debian": {compareDebian, [][2]string{
-			{"1.0~rc1-1", "1.0-1"}, {"1.0-1", "1.0-1+deb12u1"}, {"1.9", "1.10"}, {"9", "1:0"}, {"1.0-1", "1.0-2"}, {"1.0a", "1.0+"},
-			{"1.0~~", "1.0~"}, {"1.0~", "1.0"}, {"3.0.11-1~deb12u2", "3.0.11-1"}, {"1.0-1-1", "1.0-1-2"}, {"2.36-9+deb12u9", "2.36-9+deb12u10"}, {"0", "0a"},
-			{"99999999999999999999", "100000000000000000000"},
-		}, [][2]string{{"1.0", "1.0-0"}, {"0:1.0", "1.0"}, {"1.01", "1.1"}}},
-		"rpm": {compareRPM, [][2]string{
-			{"1.0", "1.0.1"}, {"1.9", "1.10"}, {"1.0~rc1", "1.0"}, {"1.0", "1.0^git1"}, {"1.0^git1", "1.0.1"}, {"1.0a", "1.0.1"}, {"24.el9", "27.el9"},
-			{"24.el9_2", "24.el9_3"}, {"a", "1"}, {"1.0^a", "1.0^b"}, {"1.0~a", "1.0~b"}, {"", "1"},
-		}, [][2]string{{"1.0", "1_0"}, {"1.01", "1.1"}, {"", ""}}},
-	} {
-		for _, p := range order.pairs {
-			if order.compare(p[0], p[1]) >= 0 || order.compare(p[1], p[0]) <= 0 {
-				t.Errorf("%s: %q is not before %q", name, p[0], p[1])
-			}
-		}
-		for _, p := range order.equal {
-			if order.compare(p[0], p[1]) != 0 || order.compare(p[1], p[0]) != 0 {
-				t.Errorf("%s: %q is not %q", name, p[0], p[1])
-			}
-		}
-	}
-}
-
-// FuzzVersions: an order is one only if it turns around when its sides do.
-func FuzzVersions(f *testing.F) {
-	f.Add("1.0~rc1-1", "1.0-1")
-	f.Add("1:3.0^a", "é.-_")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		for name, compare := range maps.All(map[string]func(string, string) int{"Debian": compareDebian, "rpm": compareRPM}) {
-			if compare(a, b) != -compare(b, a) || compare(a, a) != 0 {
-				t.Errorf("%s: %q and %q", name, a, b)
-			}
-		}
-	})
 }

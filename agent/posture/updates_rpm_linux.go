@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
+	"github.com/menshen-zt/menshen/internal/packageversion"
 )
 
 // Bounds of what is read of dnf's cache.
@@ -25,15 +27,9 @@ var errNoAdvisories = errors.New("dnf's cache has no advisories: was dnf makecac
 // evr is the epoch, version and release of a package.
 type evr struct{ epoch, version, release string }
 
-func (e evr) compare(o evr) int {
-	if c := compareNumbers(e.epoch, o.epoch); c != 0 {
-		return c
-	}
-	if c := compareRPM(e.version, o.version); c != 0 {
-		return c
-	}
-	return compareRPM(e.release, o.release)
-}
+func (e evr) compare(o evr) int { return packageversion.RPM(e.String(), o.String()) }
+
+func (e evr) String() string { return e.epoch + ":" + e.version + "-" + e.release }
 
 // rpmUpdates compares rpm's database with the security advisories that dnf
 // fetched last.

@@ -1,9 +1,7 @@
 package inventory
 
 import (
-	deb "github.com/knqyf263/go-deb-version"
-	rpm "github.com/knqyf263/go-rpm-version"
-
+	"github.com/menshen-zt/menshen/internal/packageversion"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -13,18 +11,8 @@ import (
 // cannot be read: then nobody knows.
 func before(source wire.SoftwareSource, a, b string) (earlier, ok bool) {
 	if source == wire.SoftwareDpkg {
-		x, err := deb.NewVersion(a)
-		if err != nil {
-			return false, false
-		}
-		y, err := deb.NewVersion(b)
-		if err != nil {
-			return false, false
-		}
-		return x.LessThan(y), true
+		c, err := packageversion.Debian(a, b)
+		return c < 0, err == nil
 	}
-	if a == "" || b == "" {
-		return false, false
-	}
-	return rpm.NewVersion(a).LessThan(rpm.NewVersion(b)), true
+	return packageversion.RPM(a, b) < 0, a != "" && b != ""
 }

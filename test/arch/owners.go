@@ -31,8 +31,8 @@ var owners = []owner{
 	{"github.com/kardianos/service", []string{"cmd"}},
 	// How Debian's and RPM's versions compare: two small libraries that a
 	// vulnerability scanner keeps up.
-	{"github.com/knqyf263/go-deb-version", []string{"pdp/inventory"}},
-	{"github.com/knqyf263/go-rpm-version", []string{"pdp/inventory"}},
+	{"github.com/knqyf263/go-deb-version", []string{"internal/packageversion"}},
+	{"github.com/knqyf263/go-rpm-version", []string{"internal/packageversion"}},
 	{"github.com/spf13/cobra", []string{"cmd"}},
 	{"github.com/go-ole/go-ole", []string{"agent/posture"}}, // Windows' COM and WMI
 	{"github.com/google/nftables", []string{"agent/helper", "agent/posture"}},
