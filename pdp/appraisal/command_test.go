@@ -54,8 +54,12 @@ func TestAskReleasesTheLongPollAndIsAnsweredByNewerEvidence(t *testing.T) {
 		got := make(chan []wire.Command)
 		go func() { got <- f.poll(wire.PollLife) }()
 		synctest.Wait()
+		asked := time.Now()
 		id, done := f.Ask(laptop.ID)
 		commands := <-got
+		if !time.Now().Equal(asked) {
+			t.Error("the poll that waits does not hear of it at once")
+		}
 		if len(commands) != 1 || commands[0].ID != id || commands[0].Kind != wire.CommandMeasure {
 			t.Fatalf("commands %v", commands)
 		}

@@ -2,6 +2,7 @@ package appraisal
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,16 +313,14 @@ func TestTheIntervalHasJitterBelowIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := open(t)
 		defer f.close(t)
-		seen := map[int]bool{}
-		for range 50 {
-			n, err := f.nextIn()
-			if err != nil || n < 240 || n > 300 {
-				t.Fatal(n, err)
+		for drawn, want := range map[string]int{"\x00\x00\x00\x00": 300, "\x80\x00\x00\x00": 270, "\xff\xff\xff\xff": 240} {
+			f.Random = strings.NewReader(drawn)
+			if n, err := f.nextIn(); err != nil || n != want {
+				t.Errorf("%x: %d, %v", drawn, n, err)
 			}
-			seen[n] = true
-		}
-		if len(seen) < 5 {
-			t.Error("no jitter")
+			if n, err := f.nextIn(); err == nil {
+				t.Errorf("%d without a draw", n)
+			}
 		}
 	})
 }
