@@ -100,6 +100,9 @@ type API struct {
 	listing     *gate // by device
 	pace        *pace.Pace
 	strangers   atomic.Uint64
+	// serving ends when a server is shut down: polls do not wait for more.
+	serving context.Context
+	end     context.CancelFunc
 }
 
 type route struct {
@@ -132,6 +135,7 @@ func New(c Config) (*API, error) {
 		listing:     newGate(1),
 		pace:        pace.New(c.Limits.AttestBurst, time.Second),
 	}
+	a.serving, a.end = context.WithCancel(context.Background())
 	a.routes = map[string]route{
 		"/v1/enrol/start":  {http.MethodPost, a.enrolStart, true},
 		"/v1/enrol/finish": {http.MethodPost, a.enrolFinish, true},

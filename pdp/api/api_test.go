@@ -215,6 +215,23 @@ func TestThePollIsTheStandingConnection(t *testing.T) {
 	eventually(t, func() bool { return f.behind.standing() == 0 })
 }
 
+// TestAShutdownDoesNotWaitForPolls: each agent has one out at any time.
+func TestAShutdownDoesNotWaitForPolls(t *testing.T) {
+	f := newFixture(t)
+	a := f.known(t)
+	got := make(chan answered)
+	go func() { got <- a.send(t, http.MethodGet, "/v1/poll", "", "") }()
+	eventually(t, func() bool { return f.behind.standing() == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), wire.PollLife/2)
+	defer cancel()
+	if err := f.listening.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if out := <-got; out.status != 200 || strings.TrimSpace(string(out.body)) != "{}" {
+		t.Errorf("%d %s", out.status, out.body)
+	}
+}
+
 func TestPollsOfOneDeviceAreBounded(t *testing.T) {
 	f := newFixture(t, Limits{PollsPerDevice: 2})
 	a := f.known(t)

@@ -124,9 +124,10 @@ func (b *backend) Keep(context.Context, wire.Device, []byte) ([]byte, error) {
 
 type fixture struct {
 	*API
-	behind  *backend
-	address string
-	server  tls.Certificate
+	behind    *backend
+	address   string
+	server    tls.Certificate
+	listening *http.Server
 }
 
 func newFixture(t *testing.T, limits ...Limits) *fixture {
@@ -149,11 +150,11 @@ func newFixture(t *testing.T, limits ...Limits) *fixture {
 		t.Fatal(err)
 	}
 	f.address = listener.Addr().String()
-	server := f.Server(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &f.server, nil })
+	f.listening = f.Server(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &f.server, nil })
 	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(listener, "", "") }()
+	go func() { ended <- f.listening.ServeTLS(listener, "", "") }()
 	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
+		if err := f.listening.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {

@@ -148,7 +148,7 @@ func (a *API) inventory(w http.ResponseWriter, r *http.Request, who caller) {
 }
 
 // poll is the standing connection: it ends when there is something to ask of
-// the agent, or after wire.PollLife.
+// the agent, after wire.PollLife, or when the server is shut down.
 func (a *API) poll(w http.ResponseWriter, r *http.Request, who caller) {
 	leave, ok := a.polls.enter(who.device.ID)
 	if !ok {
@@ -160,6 +160,7 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, who caller) {
 	defer release()
 	ctx, cancel := context.WithTimeout(r.Context(), wire.PollLife)
 	defer cancel()
+	defer context.AfterFunc(a.serving, cancel)()
 	commands := a.Appraisal.Commands(ctx, who.device.ID)
 	if r.Context().Err() != nil {
 		return // the agent is gone

@@ -63,7 +63,7 @@ func (a *API) Server(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, e
 	// HTTP/1.1 alone: the agent asks one thing at a time on a connection.
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Server{
+	server := &http.Server{
 		Handler:           a,
 		TLSConfig:         TLSConfig(certificate),
 		ReadHeaderTimeout: 10 * time.Second, // bounds the handshake too
@@ -75,6 +75,10 @@ func (a *API) Server(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, e
 		// Handshake errors of strangers are debug information.
 		ErrorLog: slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug),
 	}
+	// Every agent has a poll out, which would hold a shutdown up for as long as
+	// it may last.
+	server.RegisterOnShutdown(a.end)
+	return server
 }
 
 // channelOf returns the digest that stands for one TLS connection.
