@@ -135,7 +135,7 @@ func New(c Config) (*API, error) {
 		listing:     newGate(1),
 		pace:        pace.New(c.Limits.AttestBurst, time.Second),
 	}
-	a.serving, a.end = context.WithCancel(context.Background())
+	a.serving, a.end = context.WithCancel(context.Background()) // #nosec G118 -- a shutdown calls it
 	a.routes = map[string]route{
 		"/v1/enrol/start":  {http.MethodPost, a.enrolStart, true},
 		"/v1/enrol/finish": {http.MethodPost, a.enrolFinish, true},
