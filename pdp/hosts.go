@@ -13,6 +13,9 @@ import (
 type hosts struct {
 	names *directory.Directory
 
+	// reading keeps an older look at the portals from overwriting a newer one.
+	reading sync.Mutex
+
 	mu       sync.Mutex
 	byPortal map[string][]string
 	// doubted says that a portal could not be read: every device may then
@@ -27,6 +30,8 @@ func newHosts(ctx context.Context, names *directory.Directory) (*hosts, error) {
 
 // read reads all portals anew.
 func (h *hosts) read(ctx context.Context) error {
+	h.reading.Lock()
+	defer h.reading.Unlock()
 	all, err := h.portals(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()

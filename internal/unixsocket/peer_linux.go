@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -31,5 +32,11 @@ func PeerUID(conn net.Conn) (uint32, error) {
 	return peer.Uid, nil
 }
 
-// safe reports whether nobody but the directory's owner may write in it.
-func safe(dir fs.FileInfo) bool { return dir.Mode().Perm()&0o022 == 0 }
+// safe reports whether nobody but root and this process's user may write in a
+// directory. Another owner could put a link in the socket's place, for root to
+// give away what it leads to.
+func safe(dir fs.FileInfo) bool {
+	stat, ok := dir.Sys().(*syscall.Stat_t)
+	own := ok && (stat.Uid == 0 || int(stat.Uid) == os.Geteuid())
+	return own && dir.Mode().Perm()&0o022 == 0
+}

@@ -36,7 +36,7 @@ func Listen(path string, mode fs.FileMode, owner int) (net.Listener, error) {
 		return nil, fmt.Errorf("unixsocket: %w", err)
 	}
 	if !safe(info) {
-		return nil, fmt.Errorf("%w: %s has mode %04o", ErrUnsafeDirectory, dir, info.Mode().Perm())
+		return nil, fmt.Errorf("%w: %s has mode %04o, or another owner", ErrUnsafeDirectory, dir, info.Mode().Perm())
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func Listen(path string, mode fs.FileMode, owner int) (net.Listener, error) {
 	}
 	err = os.Chmod(path, mode) // before the owner: afterwards it is another user's file
 	if err == nil && owner >= 0 {
-		err = os.Chown(path, owner, -1)
+		err = os.Lchown(path, owner, -1)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("unixsocket: %w", err), listener.Close())

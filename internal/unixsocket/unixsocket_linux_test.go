@@ -50,6 +50,19 @@ func TestADirectoryOpenToOthersIsRefused(t *testing.T) {
 	}
 }
 
+func TestADirectoryOfAnotherUserIsRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("other users need root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 4711, -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(filepath.Join(dir, "s.sock"), 0o600, 4711); !errors.Is(err, ErrUnsafeDirectory) {
+		t.Errorf("root listens in a directory of user 4711: %v", err)
+	}
+}
+
 func TestThePeerIsWhoConnected(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("other users need root")

@@ -1,6 +1,7 @@
 package endorsement
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -53,15 +54,23 @@ func join(intermediates *x509.CertPool, sent [][]byte) (between *x509.CertPool, 
 	return between, unusable
 }
 
+// maxRSABits is the longest RSA key of a TPM maker's CA.
+const maxRSABits = 4096
+
 var errNoAuthority = errors.New("it may not vouch for an EK")
 
 // vouches demands of a certificate that the device sent all that makes it a CA
 // for EKs. crypto/x509 takes a key usage that is absent for any, and is asked
 // for any purpose; a TLS CA under a root that does both must not vouch for TPMs.
-// Length of path, validity and name constraints are crypto/x509's to check.
+// Length of path, validity and name constraints are crypto/x509's to check, but
+// not how long a stranger's key keeps it busy: that grows with the cube of the
+// key's length, for each of a hundred signatures that it tries.
 func vouches(c *x509.Certificate) error {
 	purposes := len(c.ExtKeyUsage) + len(c.UnknownExtKeyUsage)
+	key, isRSA := c.PublicKey.(*rsa.PublicKey)
 	switch {
+	case isRSA && key.N.BitLen() > maxRSABits:
+		return fmt.Errorf("%w: its RSA key is longer than %d bits", errNoAuthority, maxRSABits)
 	case !c.BasicConstraintsValid || !c.IsCA:
 		return fmt.Errorf("%w: it is not a CA's", errNoAuthority)
 	case c.KeyUsage&x509.KeyUsageCertSign == 0:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -86,6 +87,13 @@ func TestIntermediatesThatMustNotVouch(t *testing.T) {
 	critical, criticalKey := under(t, m.root, m.rootKey, "critical", func(c *x509.Certificate) {
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}}
 	})
+	heavyKey := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), maxRSABits, 1), E: 1<<31 - 1}
+	heavy := issue(t, &x509.Certificate{
+		SerialNumber: big.NewInt(9), Subject: pkix.Name{CommonName: "heavy"}, NotBefore: noon.AddDate(-1, 0, 0), NotAfter: noon.AddDate(9, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, m.root, heavyKey, m.rootKey)
+	byHeavy := *heavy
+	byHeavy.PublicKey = nil // nobody has the private key
 	own := newMaker(t)
 	cross, _ := under(t, own.root, own.rootKey, m.root.Subject.CommonName, nil) // carries the maker's name
 	for name, c := range map[string]struct {
@@ -104,6 +112,7 @@ func TestIntermediatesThatMustNotVouch(t *testing.T) {
 		"longer than its path":           {below(tooDeep, tooDeepKey), [][]byte{tooDeep.Raw, short.Raw}, ErrChain, ""},
 		"expired":                        {below(expired, expiredKey), [][]byte{expired.Raw}, ErrValidity, ""},
 		"unknown critical extension":     {below(critical, criticalKey), [][]byte{critical.Raw}, ErrChain, ""},
+		"a key that takes long":          {below(&byHeavy, m.rootKey), [][]byte{heavy.Raw}, ErrChain, "RSA key is longer"},
 		"cut off":                        {below(short, shortKey), [][]byte{short.Raw[:len(short.Raw)-1]}, ErrChain, "malformed"},
 		"too large":                      {below(short, shortKey), [][]byte{append(bytes.Clone(short.Raw), make([]byte, maxCertificate)...)}, ErrChain, "larger"},
 	} {
