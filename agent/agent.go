@@ -40,6 +40,7 @@ type Agent struct {
 	screens   screenLocks
 	// remedies asks the process that repairs things.
 	remedies *remedy.Client
+	asked    asked
 	wake     chan string // at most one cause waits
 	pace     *bucket
 	past     past
@@ -263,12 +264,7 @@ func (a *Agent) attached(ctx context.Context, d *device) error {
 	defer all.Wait()
 	defer cancel()
 	all.Go(func() {
-		d.client.Stand(ctx, func(c wire.Command) {
-			if c.Kind == wire.CommandMeasure {
-				a.forget()
-				a.trigger("the PDP asks")
-			}
-		}, a.connection)
+		d.client.Stand(ctx, func(c wire.Command) { a.obey(ctx, &all, d.client, c) }, a.connection)
 	})
 	return a.attestations(ctx, d)
 }

@@ -205,7 +205,7 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
-		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal,
+		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
 		Policies: adminPolicies{p.engine, p.config.Policy}, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,

@@ -143,6 +143,20 @@ func (c *Client) SendInventory(ctx context.Context, raw []byte) error {
 	return nil
 }
 
+// ReportRemedy tells the PDP how the remedy ended that a command asked for.
+func (c *Client) ReportRemedy(ctx context.Context, in wire.RemedyReport) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	var answer wire.RemedyTaken
+	if err := c.caller.call(ctx, c.standing, http.MethodPost, "/v1/remedy", in, &answer); err != nil {
+		return err
+	}
+	if !answer.Accepted {
+		return odd("a report that was neither accepted nor refused")
+	}
+	return nil
+}
+
 // Confirm tells the PDP that a browser on this laptop holds a ceremony's nonce.
 func (c *Client) Confirm(ctx context.Context, confirmation wire.DeviceConfirmation) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)

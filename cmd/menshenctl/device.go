@@ -17,7 +17,7 @@ func (a *app) device() *cobra.Command {
 		a.deviceCode(), a.deviceCodes(), a.deviceList(), a.deviceShow(), a.deviceBaseline(), a.deviceBoot(),
 		a.deviceApprove(),
 		a.deviceChange("retire", "End a device's life for ever", (*client.Client).RetireDevice),
-		a.deviceQuarantine(), a.deviceRelease(), a.deviceAssign(), a.deviceGroup(), a.deviceTransfer())
+		a.deviceQuarantine(), a.deviceRelease(), a.deviceAssign(), a.deviceGroup(), a.deviceTransfer(), a.deviceRepair())
 }
 
 func (a *app) deviceCode() *cobra.Command {

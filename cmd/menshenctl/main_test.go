@@ -29,7 +29,10 @@ import (
 )
 
 // others stands for the parts of the PDP that have no place in these tests.
-type others struct{ sick bool }
+type others struct {
+	sick    bool
+	repairs repairs
+}
 
 func (*others) IssueCode(context.Context, string, string, string, time.Duration) (string, error) {
 	return "menshen1.code", nil
@@ -166,7 +169,7 @@ func newConsole(t *testing.T) *console {
 		t.Fatal(err)
 	}
 	a, err := admin.New(admin.Config{
-		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Sessions: c.others,
+		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
 		Decisions: c.others, Policies: c.others, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -9,4 +9,8 @@ const (
 	RemedyUnknown    = "ZT-AGT-084"
 	RemedyNeedsRoot  = "ZT-AGT-085"
 	RemedyConfig     = "ZT-AGT-086"
+	RemedyNotAsked   = "ZT-AGT-087"
+	RemedyReportBad  = "ZT-AGT-088"
+	RemedyNoAnswer   = "ZT-AGT-089"
+	RemedyGone       = "ZT-AGT-090"
 )

@@ -62,13 +62,18 @@ const (
 // CommandKind is something that the PDP asks of an agent.
 type CommandKind string
 
-// CommandMeasure asks the agent to measure and attest now.
-const CommandMeasure CommandKind = "measure"
+// Commands.
+const (
+	CommandMeasure CommandKind = "measure" // and attest, now
+	CommandRemedy  CommandKind = "remedy"  // apply the one for Claim, if the machine's administrator allows it
+)
 
 // Command is one thing asked of an agent.
 type Command struct {
 	ID   string      `json:"id"`
 	Kind CommandKind `json:"kind"`
+	// Claim is what CommandRemedy is to put right; it is Remediable.
+	Claim ClaimID `json:"claim,omitempty"`
 }
 
 // PollLife bounds one long poll (design: protocols, Silence).

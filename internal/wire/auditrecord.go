@@ -14,6 +14,7 @@ const (
 	AuditEnrolment AuditKind = "enrolment"
 	AuditAppraisal AuditKind = "appraisal"
 	AuditAdmin     AuditKind = "admin"
+	AuditRemedy    AuditKind = "remedy" // how one ended that an administrator asked for
 	AuditSystem    AuditKind = "system"
 )
 

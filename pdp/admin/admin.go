@@ -87,6 +87,13 @@ type Standings interface {
 	Standing(deviceID string) wire.DeviceStanding
 }
 
+// Repairs asks devices' agents to repair what their own administrators allow.
+// RepairOf's error wraps store.ErrNotFound for a repair that is not remembered.
+type Repairs interface {
+	Repair(dev wire.Device, claim wire.ClaimID, by string) (wire.Repair, error)
+	RepairOf(deviceID, id string) (wire.Repair, error)
+}
+
 // Sessions knows the portal sessions. Revoke's error wraps store.ErrNotFound
 // for a session that is not known.
 type Sessions interface {
@@ -120,6 +127,7 @@ type Config struct {
 	Expected    Expected
 	Links       Links
 	Standings   Standings
+	Repairs     Repairs
 	Sessions    Sessions
 	Decisions   Decisions
 	Policies    Policies
@@ -146,7 +154,7 @@ type Admin struct {
 // New returns an Admin.
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
-		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil,
+		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil, "repairs": c.Repairs == nil,
 		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {

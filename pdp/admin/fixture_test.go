@@ -67,6 +67,25 @@ type others struct {
 	removed []string
 	// inventories are the devices that sent one.
 	inventories []string
+	// repairs are those that were asked for.
+	repairs []string
+}
+
+const repairID = "cmd-00000000000000000000000004"
+
+func (o *others) Repair(dev wire.Device, claim wire.ClaimID, by string) (wire.Repair, error) {
+	if !claim.Remediable() {
+		return wire.Repair{}, badLife{}
+	}
+	o.repairs = append(o.repairs, dev.ID+" "+string(claim)+" "+by)
+	return wire.Repair{ID: repairID, Claim: claim, Stage: wire.RepairSent}, nil
+}
+
+func (o *others) RepairOf(deviceID, id string) (wire.Repair, error) {
+	if id != repairID || len(o.repairs) == 0 {
+		return wire.Repair{}, store.ErrNotFound
+	}
+	return wire.Repair{ID: id, Claim: wire.ClaimFirewall, Stage: wire.RepairEnded, Done: true}, nil
 }
 
 func (o *others) IssueCode(_ context.Context, _, _, by string, _ time.Duration) (string, error) {
@@ -217,7 +236,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 		t.Fatal(err)
 	}
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -46,6 +46,8 @@ func (a *Admin) newMux() *http.ServeMux {
 		"POST /v1/devices/{name}/assign":                    a.assignDevice,
 		"POST /v1/devices/{name}/group":                     a.groupDevice,
 		"POST /v1/devices/{name}/transfer":                  a.transferDevice,
+		"POST /v1/devices/{name}/repairs":                   a.repairDevice,
+		"GET /v1/devices/{name}/repairs/{id}":               a.showRepair,
 		"POST /v1/portals/{id}/hosts":                       a.setPortalHosts,
 		"GET /v1/agencies/{agency}/software":                a.exportSoftware,
 		"GET /v1/devices/{name}/software":                   a.showSoftware,

@@ -41,6 +41,7 @@ type Appraisal interface {
 	Attest(ctx context.Context, dev wire.Device, channel [32]byte, in wire.AttestRequest) (wire.AttestAnswer, error)
 	Connected(deviceID string) (release func())
 	Commands(ctx context.Context, deviceID string) []wire.Command
+	Remedied(ctx context.Context, dev wire.Device, in wire.RemedyReport) error
 }
 
 // Confirmer takes a device's word that a browser on it holds a ceremony's nonce.
@@ -143,6 +144,7 @@ func New(c Config) (*API, error) {
 		"/v1/attest":       {http.MethodPost, a.attest, false},
 		"/v1/confirm":      {http.MethodPost, a.confirm, false},
 		"/v1/inventory":    {http.MethodPost, a.inventory, false},
+		"/v1/remedy":       {http.MethodPost, a.remedy, false},
 		"/v1/poll":         {http.MethodGet, a.poll, false},
 	}
 	return a, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,8 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		{"POST", "/v1/attest/nonce", json, `{"x":1}`, 400, reason.BadRequest},
 		{"POST", "/v1/attest/nonce", json, `{` + strings.Repeat(" ", maxNonce) + `}`, 413, reason.TooLarge},
 		{"POST", "/v1/inventory", json, `{"inventory":"` + strings.Repeat("a", maxInventory) + `"}`, 413, reason.TooLarge},
+		{"POST", "/v1/remedy", json, `{"command":"cmd-1","device":"dev-1"}`, 400, reason.BadRequest},
+		{"POST", "/v1/remedy", json, `{"command":"` + strings.Repeat("a", maxRemedy) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/confirm", json, `{"nonce":"` + strings.Repeat("a", maxConfirm) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/enrol/start", json, `{"code":"` + strings.Repeat("a", maxEnrolStart) + `"}`, 413, reason.TooLarge},
 		{"POST", "/v1/enrol/start", json, `{"agency":"moda"}`, 400, reason.BadRequest},
@@ -114,11 +117,16 @@ func TestAllRoutesReachWhatIsBehindThem(t *testing.T) {
 	for path, in := range map[string]any{
 		"/v1/enrol/start": wire.EnrolStart{}, "/v1/enrol/finish": wire.EnrolFinish{}, "/v1/attest/nonce": struct{}{},
 		"/v1/attest": wire.AttestRequest{}, "/v1/confirm": wire.DeviceConfirmation{}, "/v1/inventory": wire.InventoryReport{},
+		"/v1/remedy": wire.RemedyReport{Command: "cmd-1"},
 	} {
 		wants(t, a.post(t, path, in), http.StatusOK, "")
 	}
 	wants(t, a.send(t, http.MethodPost, "/v1/attest/nonce", "", ""), http.StatusOK, "") // no body at all
-	if f.behind.count() != 7 {
+	if f.behind.count() != 8 {
+		t.Errorf("reached: %v", f.behind.reached)
+	}
+	// Whose remedy it was is what the connection says.
+	if !slices.Contains(f.behind.reached, "remedy "+deviceID+" cmd-1") {
 		t.Errorf("reached: %v", f.behind.reached)
 	}
 	// Who confirms, and from where, is what the connection says.
@@ -174,7 +182,7 @@ func TestErrorsAreAnsweredByWhatTheyAre(t *testing.T) {
 		{errors.New("the password is hunter2"), 500, reason.Internal},
 	} {
 		f.behind.err = c.err
-		for _, path := range []string{"/v1/enrol/start", "/v1/enrol/finish", "/v1/attest/nonce", "/v1/attest", "/v1/confirm", "/v1/inventory"} {
+		for _, path := range []string{"/v1/enrol/start", "/v1/enrol/finish", "/v1/attest/nonce", "/v1/attest", "/v1/confirm", "/v1/inventory", "/v1/remedy"} {
 			got := a.post(t, path, struct{}{})
 			wants(t, got, c.status, c.code)
 			if strings.Contains(string(got.body), "hunter2") {

@@ -89,6 +89,10 @@ func (b *backend) Attest(_ context.Context, d wire.Device, channel [32]byte, _ w
 	return wire.AttestAnswer{Accepted: same}, b.reach("attest " + d.ID)
 }
 
+func (b *backend) Remedied(_ context.Context, d wire.Device, in wire.RemedyReport) error {
+	return b.reach("remedy " + d.ID + " " + in.Command)
+}
+
 func (b *backend) Connected(string) func() {
 	b.mu.Lock()
 	b.connected++

@@ -15,6 +15,7 @@ const (
 	maxNonce       = 64
 	maxAttest      = (wire.MaxClaimsBytes+wire.MaxEventLogBytes+wire.MaxIMABytes+2*wire.MaxQuoteBytes)*4/3 + 32<<10
 	maxConfirm     = 24 << 10
+	maxRemedy      = 4 << 10
 	maxInventory   = wire.MaxInventoryBytes*4/3 + 1<<10
 )
 
@@ -145,6 +146,20 @@ func (a *API) inventory(w http.ResponseWriter, r *http.Request, who caller) {
 	}
 	digest, err := a.Inventories.Keep(r.Context(), who.device, in.Inventory)
 	a.answer(w, r, wire.InventoryTaken{Digest: digest}, err)
+}
+
+func (a *API) remedy(w http.ResponseWriter, r *http.Request, who caller) {
+	if !a.pace.Permit(who.device.ID, a.Clock()) {
+		tooMany(w, r)
+		return
+	}
+	var in wire.RemedyReport
+	if !problem.ReadJSON(w, r, maxRemedy, &in) {
+		return
+	}
+	// What was done is recorded, whether the agent stays to hear so or not.
+	err := a.Appraisal.Remedied(context.WithoutCancel(r.Context()), who.device, in)
+	a.answer(w, r, wire.RemedyTaken{Accepted: err == nil}, err)
 }
 
 // poll is the standing connection: it ends when there is something to ask of

@@ -74,6 +74,7 @@ var exchanged = map[string][2]any{
 	"/v1/attest":       {wire.AttestRequest{}, wire.AttestAnswer{}},
 	"/v1/confirm":      {wire.DeviceConfirmation{}, wire.DeviceConfirmed{}},
 	"/v1/inventory":    {wire.InventoryReport{}, wire.InventoryTaken{}},
+	"/v1/remedy":       {wire.RemedyReport{}, wire.RemedyTaken{}},
 	"/v1/poll":         {nil, wire.PollAnswer{}},
 }
 

@@ -143,6 +143,7 @@ type Appraiser struct {
 
 	mu      sync.Mutex
 	devices map[string]*device
+	repairs map[string]*repair // by device
 	queue   queue
 	kick    chan struct{}
 	// doubted are the agencies to review; doubt is filled when there is one.
@@ -157,7 +158,7 @@ func New(ctx context.Context, c Config) (*Appraiser, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	a := &Appraiser{Config: c, devices: map[string]*device{}, kick: make(chan struct{}, 1), doubted: map[string]struct{}{}, doubt: make(chan struct{}, 1), refusals: pace.New(10, time.Minute)}
+	a := &Appraiser{Config: c, devices: map[string]*device{}, repairs: map[string]*repair{}, kick: make(chan struct{}, 1), doubted: map[string]struct{}{}, doubt: make(chan struct{}, 1), refusals: pace.New(10, time.Minute)}
 	if err := a.load(ctx); err != nil {
 		return nil, err
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// redeliverAfter is when a command is sent again that led to no Evidence: the
-// answer to a long poll can be lost.
+// redeliverAfter is when a command is sent again that led to no Evidence, or to
+// no report: the answer to a long poll can be lost.
 const redeliverAfter = 10 * time.Second
 
 // command is one question that waits for its Evidence; a device has one at most.
@@ -81,15 +81,26 @@ func (a *Appraiser) ready(deviceID string) ([]wire.Command, time.Duration, <-cha
 	if d.bell == nil {
 		d.bell = make(chan struct{})
 	}
-	c := d.command
-	if c == nil {
-		return nil, wire.PollLife, d.bell
+	var ready []wire.Command
+	wait := wire.PollLife
+	hand := func(sentAt *time.Time, c wire.Command) {
+		if left := due(*sentAt, now); left > 0 {
+			wait = min(wait, left)
+			return
+		}
+		*sentAt = now
+		ready = append(ready, c)
 	}
-	if wait := c.sentAt.Add(redeliverAfter).Sub(now); !c.sentAt.IsZero() && wait > 0 {
-		return nil, wait, d.bell
+	if c := d.command; c != nil {
+		hand(&c.sentAt, wire.Command{ID: c.id, Kind: wire.CommandMeasure})
 	}
-	c.sentAt = now
-	return []wire.Command{{ID: c.id, Kind: wire.CommandMeasure}}, 0, nil
+	if r := a.repairs[deviceID]; r != nil && r.awaited() && now.Before(r.ends) {
+		hand(&r.sentAt, wire.Command{ID: r.id, Kind: wire.CommandRemedy, Claim: r.claim})
+	}
+	if ready != nil {
+		return ready, 0, nil
+	}
+	return nil, wait, d.bell
 }
 
 // ring wakes the polls that wait. The lock is held.

@@ -183,6 +183,9 @@ func (a *Appraiser) disconnected(deviceID string) {
 func (a *Appraiser) Forget(deviceID string) {
 	a.mu.Lock()
 	d := a.devices[deviceID]
+	if r := a.repairs[deviceID]; r != nil {
+		r.gone = true
+	}
 	if d != nil {
 		a.plan(d, time.Time{})
 		delete(a.devices, deviceID)

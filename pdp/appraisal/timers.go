@@ -59,8 +59,8 @@ func (a *Appraiser) plan(d *device, due time.Time) {
 // longestNap bounds how late a change is told after the clock was set.
 const longestNap = time.Second
 
-// Run tells subscribers of changes by time, and judges anew what Reconsider asks
-// for, until ctx ends.
+// Run tells subscribers of changes by time, judges anew what Reconsider asks
+// for, and gives up on repairs whose time is over, until ctx ends.
 func (a *Appraiser) Run(ctx context.Context) {
 	var reviews sync.WaitGroup
 	defer reviews.Wait()
@@ -68,6 +68,7 @@ func (a *Appraiser) Run(ctx context.Context) {
 	timer := time.NewTimer(longestNap)
 	defer timer.Stop()
 	for {
+		a.endRepairs(ctx)
 		changed, next := a.passed()
 		for _, id := range changed {
 			a.tell(id)
