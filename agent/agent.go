@@ -98,7 +98,8 @@ func New(c Config, version string, logger *slog.Logger) (*Agent, error) {
 	if c.Seat == SeatNone {
 		a.seats = local.NoSeats{Users: users}
 	}
-	a.posture = posture.New(a.machine())
+	here := a.machine()
+	a.posture, a.screens.desktop = posture.New(here), here.HasDesktop
 	a.watched = a.posture.Without(wire.ClaimFirewall)
 	a.software = inventory.New(inventory.Machine{Files: root, Run: command.System{}.Output})
 	a.baselines = &baselines{config: c.Baselines, root: a.helper}

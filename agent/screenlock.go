@@ -18,6 +18,8 @@ import (
 type screenLocks struct {
 	mu      sync.Mutex
 	reports []posture.ScreenLock // the latest last
+	// desktop tells who has a desktop here.
+	desktop func(uid uint32) bool
 }
 
 // maxScreenLocks bounds how many people's reports are kept.
@@ -27,6 +29,10 @@ func (s *screenLocks) take(report posture.ScreenLock) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports = slices.DeleteFunc(s.reports, func(r posture.ScreenLock) bool { return r.UID == report.UID })
+	if len(s.reports) == maxScreenLocks {
+		// One user can speak as many (subuid(5)), and must not crowd out people.
+		s.reports = slices.DeleteFunc(s.reports, func(r posture.ScreenLock) bool { return !s.desktop(r.UID) })
+	}
 	if len(s.reports) == maxScreenLocks {
 		s.reports = slices.Delete(s.reports, 0, 1)
 	}

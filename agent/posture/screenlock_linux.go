@@ -72,6 +72,12 @@ func judgeLock(reports []ScreenLock, uid uint32, now time.Time, within time.Dura
 	return fmt.Sprintf("%s locks after %v", r.Desktop, r.After), wire.ClaimPass
 }
 
+// HasDesktop reports whether a user has a graphical session of their own here.
+func (m Machine) HasDesktop(uid uint32) bool {
+	people, err := desktopUsers(m.Files)
+	return err == nil && slices.Contains(people, uid)
+}
+
 // desktopUsers are the users with a graphical session of their own, as logind
 // keeps them (sd-login(3) reads the same files). A greeter is none.
 func desktopUsers(files fs.FS) ([]uint32, error) {

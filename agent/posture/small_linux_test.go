@@ -170,6 +170,21 @@ func TestScreenLock(t *testing.T) {
 	}
 }
 
+func TestHasDesktop(t *testing.T) {
+	r := recorded{}.file("run/systemd/sessions/2", "UID=1000\nTYPE=wayland\nCLASS=user\nSTATE=active\n").
+		file("run/systemd/sessions/c1", "UID=110\nTYPE=wayland\nCLASS=greeter\nSTATE=active\n").
+		file("run/systemd/sessions/3", "UID=1001\nTYPE=tty\nCLASS=user\nSTATE=active\n")
+	m := r.with(func(*Machine) {})
+	for uid, want := range map[uint32]bool{1000: true, 110: false, 1001: false, 100000: false} {
+		if m.HasDesktop(uid) != want {
+			t.Errorf("user %d: %v", uid, !want)
+		}
+	}
+	if (recorded{}.with(func(*Machine) {})).HasDesktop(1000) {
+		t.Error("a machine without logind has desktops")
+	}
+}
+
 // TestWhatIsKeptIsMeasuredAnewWhenAFileChanges, when it grows old, and when it
 // is asked to.
 func TestWhatIsKeptIsMeasuredAnewWhenAFileChanges(t *testing.T) {
