@@ -153,7 +153,7 @@ func judge(rules Rules, p parts, out wire.Appraised) wire.Appraised {
 		// Claims are the word of an operating system that nobody vouches for.
 		out.Vector.Configuration = worse(out.Vector.Configuration, wire.Warning)
 	}
-	out.Findings = slices.Concat(k.Fallen, findings, k.LogFindings, booted.Findings, run)
+	out.Findings = gravest(slices.Concat(k.Fallen, findings, k.LogFindings, booted.Findings, run))
 	return out
 }
 
