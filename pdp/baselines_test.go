@@ -52,7 +52,7 @@ func TestBaselinePolicies(t *testing.T) {
 func TestExceptionsAreInTheRulesVersion(t *testing.T) {
 	var given []wire.Exception
 	version := ""
-	j, err := newJudge(AttestationConfig{Baselines: []BaselineConfig{goodBaseline()}}, func(string) *wire.ReferenceSet { return nil },
+	j, err := newJudge(AttestationConfig{Baselines: []BaselineConfig{goodBaseline()}}, "1.0", func(string) *wire.ReferenceSet { return nil },
 		func(wire.Device, time.Time) ([]wire.Exception, string) { return given, version })
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +60,13 @@ func TestExceptionsAreInTheRulesVersion(t *testing.T) {
 	before := j.rules(wire.Device{}, time.Time{})
 	given, version = []wire.Exception{{ID: "exc-1"}}, " exc-1"
 	after := j.rules(wire.Device{}, time.Time{})
+	newer, err := newJudge(AttestationConfig{Baselines: []BaselineConfig{goodBaseline()}}, "1.1", j.references, j.exceptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newer.rules(wire.Device{}, time.Time{}).Version == after.Version {
+		t.Error("what an older program judged stands for what this one would")
+	}
 	if before.Version == after.Version || len(after.Exceptions) != 1 || len(after.Policy.Baselines) != 1 {
 		t.Errorf("%q, %q, %+v", before.Version, after.Version, after.Exceptions)
 	}

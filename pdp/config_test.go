@@ -65,12 +65,12 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 // less than was meant.
 func TestRequiredClaims(t *testing.T) {
 	for _, names := range [][]string{nil, {"firewall", "usb-storage"}} {
-		if _, err := newJudge(AttestationConfig{RequiredClaims: names}, nil, nil); err != nil {
+		if _, err := newJudge(AttestationConfig{RequiredClaims: names}, "", nil, nil); err != nil {
 			t.Errorf("%q: %v", names, err)
 		}
 	}
 	for _, names := range [][]string{{}, {"firewal"}, {"firewall", "firewall"}} {
-		if _, err := newJudge(AttestationConfig{RequiredClaims: names}, nil, nil); err == nil || !strings.Contains(err.Error(), "attestation.required_claims") {
+		if _, err := newJudge(AttestationConfig{RequiredClaims: names}, "", nil, nil); err == nil || !strings.Contains(err.Error(), "attestation.required_claims") {
 			t.Errorf("%q: %v", names, err)
 		}
 	}

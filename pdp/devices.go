@@ -96,7 +96,9 @@ type judge struct {
 	software   softwareRules
 }
 
-func newJudge(c AttestationConfig, references func(agency string) *wire.ReferenceSet, exceptions func(wire.Device, time.Time) ([]wire.Exception, string)) (*judge, error) {
+// newJudge returns a judge by a program of this version: another program may
+// judge the same otherwise, so that no judgement of its stands.
+func newJudge(c AttestationConfig, program string, references func(agency string) *wire.ReferenceSet, exceptions func(wire.Device, time.Time) ([]wire.Exception, string)) (*judge, error) {
 	policy := verifier.Policy{Required: verifier.DefaultRequired(), Boot: bootPolicy(c)}
 	for _, text := range c.SupportedOS {
 		release, err := verifier.ParseOS(text)
@@ -115,7 +117,7 @@ func newJudge(c AttestationConfig, references func(agency string) *wire.Referenc
 	if policy.Baselines, err = baselinePolicies(c.Baselines); err != nil {
 		return nil, err
 	}
-	return &judge{policy: policy, version: fmt.Sprint(policy), references: references, exceptions: exceptions}, nil
+	return &judge{policy: policy, version: fmt.Sprint(policy) + " by " + program, references: references, exceptions: exceptions}, nil
 }
 
 // rules are what one device is held against now. Everything in them is in their

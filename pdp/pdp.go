@@ -104,7 +104,7 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	if p.exceptions, err = newExceptions(ctx, p.state.store, p.logger.With("part", "exception")); err != nil {
 		return err
 	}
-	judge, err := newJudge(p.config.Attestation, p.references.Set, p.exceptions.For)
+	judge, err := newJudge(p.config.Attestation, p.version, p.references.Set, p.exceptions.For)
 	if err != nil {
 		return err
 	}

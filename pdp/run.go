@@ -189,7 +189,7 @@ func (p *PDP) newServer(h http.Handler, certificate func(*tls.ClientHelloInfo) (
 func Validate(c Config) error {
 	_, err := loadPolicy(c.Policy)
 	_, err2 := newEndorser(c.Attestation)
-	_, err3 := newJudge(c.Attestation, nil, nil)
+	_, err3 := newJudge(c.Attestation, "", nil, nil)
 	_, err4 := tls.LoadX509KeyPair(c.Web.Certificate, c.Web.Key)
 	if err4 != nil {
 		err4 = fmt.Errorf("web.certificate: %w", err4)

@@ -78,7 +78,10 @@ type Boot struct {
 	// LogDigest is SHA-256 over the log's bytes.
 	LogDigest []byte `json:"log_digest"`
 	// PCRDigest is BootDigest over the quoted PCRs that the log replayed to.
-	PCRDigest    []byte          `json:"pcr_digest"`
+	PCRDigest []byte `json:"pcr_digest"`
+	// Reading says by which version of the parser the log was read: another
+	// reads other things out of the same bytes.
+	Reading      int             `json:"reading,omitempty"`
 	SecureBoot   SecureBootState `json:"secure_boot,omitempty"`
 	Measurements []Measurement   `json:"measurements"`
 }

@@ -34,7 +34,7 @@ func (k *Keeper) Saw(ctx context.Context, device wire.Device, boot wire.Boot) er
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err == nil && bytes.Equal(before.Boot.LogDigest, boot.LogDigest) && bytes.Equal(before.Boot.PCRDigest, boot.PCRDigest) {
+	if err == nil && bytes.Equal(before.Boot.LogDigest, boot.LogDigest) && bytes.Equal(before.Boot.PCRDigest, boot.PCRDigest) && before.Boot.Reading == boot.Reading {
 		return nil
 	}
 	now := k.Clock().UTC().Truncate(time.Second)

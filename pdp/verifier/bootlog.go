@@ -41,7 +41,8 @@ func readBoot(in Input, p proof, before, k *wire.Kept) (boot *wire.Boot, read bo
 	return nil, false, false
 }
 
-// meant is the boot that a digest stands for; false where it stands for none.
+// meant is the boot that a digest stands for; false where it stands for none, as
+// one does that an older version read.
 func meant(in Input, p proof, before *wire.Kept) (*wire.Boot, bool) {
 	if before == nil || before.ResetCount != p.clock.ResetCount || len(before.LogDigest) == 0 ||
 		!bytes.Equal(before.LogDigest, in.Evidence.EventLogDigest) || !bytes.Equal(before.PCRDigest, wire.BootDigest(p.pcrs)) {
@@ -51,7 +52,7 @@ func meant(in Input, p proof, before *wire.Kept) (*wire.Boot, bool) {
 		return nil, true
 	}
 	boot := keptBoot(in.RecallBoot, before)
-	return boot, boot != nil
+	return boot, boot != nil && boot.Reading == eventlog.Reading
 }
 
 // keptBoot is the boot that k was judged by, nil if it is not kept any more.

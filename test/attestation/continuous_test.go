@@ -160,6 +160,13 @@ func TestABootIsJudgedAndKept(t *testing.T) {
 			t.Errorf("%s: wants %v", name, r.Wants)
 		}
 	}
+	older := *l
+	read := *l.boot
+	read.Reading--
+	older.boot = &read
+	if r := older.appraise(t, set, byDigest(l)); r.Vector.Executables == wire.Affirming || !slices.Contains(r.Wants, wire.WantEventLog) {
+		t.Errorf("a boot that an older version read: %+v", r)
+	}
 	lost := *l
 	lost.boot = nil
 	if r := lost.appraise(t, set, byDigest(l)); r.Vector.Executables == wire.Affirming || !has(r, reason.EventLogNotKept) {

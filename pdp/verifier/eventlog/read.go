@@ -14,6 +14,11 @@ import (
 // maxProblems bounds what is told about one log.
 const maxProblems = 64
 
+// Reading is the version of what this package makes of a log. It grows with each
+// change by which a log gives other measurements: then a Boot that was kept does
+// not stand for its log any more, and the log is asked for again.
+const Reading = 2
+
 // Read reads one log against the quoted PCRs of the SHA-256 bank, which must be
 // exactly wire.QuotedPCRs and already verified. Where one problem is fatal, the
 // Boot holds the log's digest and nothing else: a Boot without PCRDigest was
@@ -56,7 +61,7 @@ func read(l *Log, b bank, pcrs []wire.PCRValue) (wire.Boot, []Problem) {
 	if r.fatal() {
 		return wire.Boot{}, r.problems
 	}
-	return wire.Boot{PCRDigest: wire.BootDigest(pcrs), SecureBoot: r.state(), Measurements: r.measurements}, r.problems
+	return wire.Boot{PCRDigest: wire.BootDigest(pcrs), Reading: Reading, SecureBoot: r.state(), Measurements: r.measurements}, r.problems
 }
 
 // reader reads the authenticated events of one boot in their order.
