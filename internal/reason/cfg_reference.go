@@ -15,4 +15,5 @@ const (
 	RefNoSecureBoot = "ZT-CFG-050"
 	RefOnlyHere     = "ZT-CFG-051"
 	RefTooMany      = "ZT-CFG-053"
+	RefOtherIssuer  = "ZT-CFG-054"
 )

@@ -106,7 +106,9 @@ func (k *Keeper) info(agency string, b wire.Bundle, canonical []byte, by string)
 	}
 }
 
-// add keeps a new draft, whose version must be above all that were.
+// add keeps a new draft, whose version must be above all that were. An id is its
+// first issuer's for good: another could supersede that one's values, or use up
+// the versions, under the same name.
 func (k *Keeper) add(ctx context.Context, h header, canonical []byte) error {
 	info := h.Info
 	all, err := k.Bundles(ctx, info.Agency)
@@ -115,6 +117,9 @@ func (k *Keeper) add(ctx context.Context, h header, canonical []byte) error {
 	}
 	if len(all) >= maxBundles {
 		return refuse(reason.RefTooMany)
+	}
+	if i := slices.IndexFunc(all, func(b wire.BundleInfo) bool { return b.ID == info.ID && b.Issuer != info.Issuer }); i >= 0 {
+		return refuse(reason.RefOtherIssuer, "id", info.ID, "issuer", all[i].Issuer)
 	}
 	newest, revision, err := get[uint64](ctx, k.Store, headKey(info.Agency, info.ID))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

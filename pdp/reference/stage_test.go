@@ -436,3 +436,24 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d approvals took effect", good)
 	}
 }
+
+// An id belongs to the issuer that used it first, even as a draft.
+func TestABundlesIDIsItsIssuers(t *testing.T) {
+	f := open(t)
+	k, _ := f.maker(t)
+	f.imports(t, signed(t, vendorBundle(1, "one"), k))
+	other, spki := key(t, true)
+	if _, err := f.AddSigner(t.Context(), "moda", "another", spki, root); err != nil {
+		t.Fatal(err)
+	}
+	taken := vendorBundle(1<<53, "own")
+	taken.Issuer = "another"
+	_, err := f.Import(t.Context(), "moda", signed(t, taken, other), root)
+	refusedWith(t, "an id of another issuer", err, reason.RefOtherIssuer)
+	f.enrol(t, "LT-1", "pilot", wire.Boot{Measurements: []wire.Measurement{measured(4, wire.MeasuredBootApplication, "#1", "shim")}})
+	_, err = f.Learn(t.Context(), "moda", wire.LearnRequest{ID: taken.ID, Group: "pilot"}, root)
+	refusedWith(t, "an id of another issuer", err, reason.RefOtherIssuer)
+	f.imports(t, signed(t, vendorBundle(2, "two"), k))
+	taken.ID = "another"
+	f.imports(t, signed(t, taken, other))
+}
