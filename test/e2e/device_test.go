@@ -88,8 +88,8 @@ func allowed(l *laptop) {
 	signed, err := lab.Run(l.ctl("reference", "sign", l.path("programs.json"), "--key", l.path("maker.key")))
 	l.must(err)
 	l.write("programs.signed.json", signed)
-	if out, err := lab.Run(l.ctl("reference", "import", l.path("programs.signed.json"), "--agency", agency)); err == nil {
-		l.t.Errorf("a stranger's bundle is taken: %s", out)
+	if out, err := lab.Run(l.ctl("reference", "import", l.path("programs.signed.json"), "--agency", agency)); err == nil || !strings.Contains(err.Error(), reason.RefSignature) {
+		l.t.Errorf("a stranger's bundle: %v %s", err, out)
 	}
 	l.admin("reference", "signer", "add", l.path("maker.pem"), "--issuer", "maker")
 	l.admin("reference", "import", l.path("programs.signed.json"))
@@ -178,7 +178,7 @@ func TestDevicesComeAndGo(t *testing.T) {
 // right CA.
 func expected(l *laptop) {
 	l.t.Helper()
-	refused(l, "enrol", "--pdp", l.agents, "--ca-fingerprint", l.fingerprint)
+	refused(l, reason.EnrolNotExpected, l.fingerprint)
 	keys, err := lab.Run(l.command(agentUID, "ek"))
 	l.must(err)
 	list := "ek_sha256,device_name\n"
@@ -190,18 +190,19 @@ func expected(l *laptop) {
 	}
 	l.write("laptops.csv", list)
 	l.admin("expected", "import", l.path("laptops.csv"))
-	refused(l, "enrol", "--pdp", l.agents, "--ca-fingerprint", strings.Repeat("0", 64))
+	refused(l, reason.PDPWrongCA, strings.Repeat("0", 64))
 	l.enrol("--ca-fingerprint", l.fingerprint)
 	if d := l.device(l.name); d.Device.Status != wire.DeviceActive || d.Device.Provenance != wire.ProvenanceTPM {
 		l.t.Errorf("%+v", d.Device)
 	}
 }
 
-// refused is a command that must fail.
-func refused(l *laptop, args ...string) {
+// refused is an enrolment by the list that must fail so.
+func refused(l *laptop, code, fingerprint string) {
 	l.t.Helper()
-	if out, err := lab.Run(l.command(agentUID, args...)); err == nil {
-		l.t.Errorf("%v worked: %s", args, out)
+	out, err := lab.Run(l.command(agentUID, "enrol", "--pdp", l.agents, "--ca-fingerprint", fingerprint))
+	if err == nil || !strings.Contains(err.Error(), code) {
+		l.t.Errorf("not refused by %s: %v %s", code, err, out)
 	}
 }
 

@@ -174,6 +174,15 @@ running menshen-agent-helper
 running menshen-agent
 id -nG menshen-agent | grep -qw tss
 confined menshen-agent-helper menshen-agent
+menshen-agent baseline list | grep '^TWGCB-01-'
+[ "$(stat -c %a:%U /usr/share/menshen/baselines /etc/menshen/baselines.d | sort -u)" = 755:root ]
+[ -f /usr/lib/systemd/user/graphical-session.target.wants/menshen-agent-session.service ]
+[ "$(systemctl is-enabled menshen-agent-remedy) $(systemctl is-active menshen-agent-remedy)" = "disabled inactive" ]
+echo 'remedies: [firewall]' >>/etc/menshen/agent.yaml
+systemctl start menshen-agent-remedy
+running menshen-agent-remedy
+confined menshen-agent-remedy
+[ "$(stat -c %U /run/menshen-agent-remedy/remedy.sock)" = menshen-agent ]
 menshen-agent status --lang en >/tmp/status && exit 1 || [ $? -eq 2 ]
 grep 'Not enrolled' /tmp/status
 { runuser -u menshen-agent -- menshen-agent doctor --lang en || true; } | grep 'the helper answers'
