@@ -305,3 +305,16 @@ func TestARepairDoesNotWaitForEverForEvidence(t *testing.T) {
 		}
 	})
 }
+
+func TestALateReportIsRefusedBeforeTheTimersCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t)
+		defer f.close(t)
+		r := f.repairing(t)
+		time.Sleep(wire.RepairLife)
+		if left := f.poll(time.Second); left != nil {
+			t.Errorf("still asked: %+v", left)
+		}
+		refusedWith(t, f.Remedied(t.Context(), laptop, done(r)), reason.RemedyNotAsked)
+	})
+}
