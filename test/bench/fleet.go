@@ -170,18 +170,33 @@ func newDevices(pem []byte) (*devices, error) {
 	for _, index := range wire.QuotedPCRs {
 		d.pcrs = append(d.pcrs, wire.PCRValue{Index: index, Digest: replayed[index]})
 	}
-	claims, err := attacker.Claims(time.Now())
-	if err != nil {
-		return nil, err
-	}
 	for n := range sampled {
 		s, err := attacker.NewSimulated(n)
+		if err != nil {
+			return nil, err
+		}
+		claims, err := attacker.Claims(time.Now(), func(c *wire.Claims) { personal(c, nameOf(n)) })
 		if err != nil {
 			return nil, err
 		}
 		d.sample = append(d.sample, &simulated{Simulated: s, claims: claims})
 	}
 	return d, nil
+}
+
+// personal gives a laptop words of its own, so that not all its claims are other
+// laptops' too: about its disk, its administrators and its antivirus.
+func personal(c *wire.Claims, name string) {
+	for i := range c.Claims {
+		switch claim := &c.Claims[i]; claim.ID {
+		case wire.ClaimDiskEncryption:
+			claim.Value = map[string]string{"/": name + "--vg-root > luks-1f0a4c11-9d7e-4a51-8a3e > nvme0n1p3 > nvme0n1"}
+		case wire.ClaimAdministrators:
+			claim.Value = map[string]string{"count": "2", "names": "root person-of-" + name}
+		case wire.ClaimAntivirus:
+			claim.Value = map[string]string{"product": "clamav-daemon.service", "signatures": name}
+		}
+	}
 }
 
 // attest is one whole attestation over a new connection: an agent closes its

@@ -66,6 +66,8 @@ func newFleet(ctx context.Context, dir string) (*lab.PDP, error) {
 	})
 }
 
+func nameOf(n int) string { return fmt.Sprintf("SIM-%06d", n) }
+
 // record is a device as enrolment would have written it.
 func record(n int, s *attacker.Simulated) wire.Device {
 	ek := sha256.Sum256(fmt.Appendf(nil, "ek %d", n))
@@ -74,18 +76,19 @@ func record(n int, s *attacker.Simulated) wire.Device {
 		panic(err) // the system's randomness never fails
 	}
 	return wire.Device{
-		ID: id, Agency: lab.Agency, Name: fmt.Sprintf("SIM-%06d", n), Status: wire.DeviceActive, Provenance: wire.ProvenanceTPM,
+		ID: id, Agency: lab.Agency, Name: nameOf(n), Status: wire.DeviceActive, Provenance: wire.ProvenanceTPM,
 		EKDigest: ek[:], AK: s.Public, AKQualifiedName: s.Name, SigningKey: s.Public, TLSSPKI: s.SPKI[:], EnrolledAt: time.Now().UTC(),
 	}
 }
 
 // growFleet adds the rest of the fleet, each with what the PDP keeps of a
-// device that has attested: a copy of the first one's records, under its own id.
+// device that has attested: a copy of the first one's records, with its own id
+// and name.
 func growFleet(ctx context.Context, dir string) error {
 	var kept []store.Record
 	var first string
 	err := withStore(dir, func(s store.Store) (err error) {
-		dev, err := directory.New(s, time.Now, rand.Reader).DeviceByName(ctx, lab.Agency, "SIM-000000")
+		dev, err := directory.New(s, time.Now, rand.Reader).DeviceByName(ctx, lab.Agency, nameOf(0))
 		if err != nil {
 			return err
 		}
@@ -108,7 +111,7 @@ func growFleet(ctx context.Context, dir string) error {
 		for _, r := range kept {
 			ops = append(ops, store.Op{
 				Key:   string(bytes.ReplaceAll([]byte(r.Key), []byte(first), []byte(dev.ID))),
-				Value: bytes.ReplaceAll(r.Value, []byte(first), []byte(dev.ID)),
+				Value: bytes.ReplaceAll(bytes.ReplaceAll(r.Value, []byte(first), []byte(dev.ID)), []byte(nameOf(0)), []byte(dev.Name)),
 			})
 		}
 		return d.AddDevice(ctx, dev, "", nil, ops)
