@@ -3,10 +3,10 @@ package appraisal
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/menshen-zt/menshen/internal/deflate"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -23,31 +23,11 @@ func TestWhatIsKeptIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, err := deflate(document)
+	small, err := deflate.Pack(document)
 	if err != nil || len(small) > 2<<10 {
 		t.Errorf("%d bytes became %d: %v", len(document), len(small), err)
 	}
-	if back, err := inflate(small); err != nil || !bytes.Equal(back, document) {
+	if back, err := deflate.Unpack(small, wire.MaxClaimsBytes); err != nil || !bytes.Equal(back, document) {
 		t.Errorf("%d bytes came back: %v", len(back), err)
-	}
-}
-
-func TestInflatingIsBounded(t *testing.T) {
-	whole, err := deflate(make([]byte, wire.MaxClaimsBytes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if back, err := inflate(whole); err != nil || len(back) != wire.MaxClaimsBytes {
-		t.Errorf("at the bound: %d bytes, %v", len(back), err)
-	}
-	bomb, err := deflate(make([]byte, wire.MaxClaimsBytes+1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := inflate(bomb); !errors.Is(err, errInflated) {
-		t.Errorf("beyond the bound: %v", err)
-	}
-	if _, err := inflate(whole[:len(whole)/2]); err == nil {
-		t.Error("half of it was read")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unique"
 
+	"github.com/menshen-zt/menshen/internal/deflate"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
@@ -64,7 +65,7 @@ func (a *Appraiser) keep(ctx context.Context, dev wire.Device, t ticket, j judge
 	}
 	if counts && kept != nil {
 		small := *kept
-		if small.Document, err = deflate(kept.Document); err != nil {
+		if small.Document, err = deflate.Pack(kept.Document); err != nil {
 			return fmt.Errorf("appraisal: %w", err)
 		}
 		value, err := json.Marshal(remembered{schema, small})
@@ -125,7 +126,7 @@ func (a *Appraiser) recall(ctx context.Context, dev wire.Device) *wire.Kept {
 		err = json.Unmarshal(record.Value, &r)
 	}
 	if err == nil {
-		r.Document, err = inflate(r.Document)
+		r.Document, err = deflate.Unpack(r.Document, wire.MaxClaimsBytes)
 	}
 	if err != nil || r.V != schema {
 		a.Logger.Warn("what was kept of a device cannot be read", "device", dev.ID, "schema", r.V, "error", err)

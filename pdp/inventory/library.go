@@ -1,19 +1,17 @@
 package inventory
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/deflate"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/strictjson"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -36,7 +34,7 @@ type kept struct {
 	V      int       `json:"v"`
 	At     time.Time `json:"at"`
 	Digest []byte    `json:"digest"`
-	Packed []byte    `json:"packed"` // gzip of the bytes that arrived
+	Packed []byte    `json:"packed"` // deflated bytes as they arrived
 }
 
 // Refusal is an inventory that was not taken.
@@ -133,7 +131,7 @@ func (l *Library) Keep(ctx context.Context, dev wire.Device, raw []byte) ([]byte
 		return nil, &Refusal{err}
 	}
 	digest := sha256.Sum256(raw)
-	packed, err := pack(raw)
+	packed, err := deflate.Pack(raw)
 	if err != nil {
 		return nil, fmt.Errorf("inventory: %w", err)
 	}
@@ -266,18 +264,6 @@ func decode(raw []byte) (wire.Inventory, error) {
 	return in, nil
 }
 
-func pack(raw []byte) ([]byte, error) {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write(raw); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
-}
-
 func unpack(record store.Record) (wire.Inventory, []byte, time.Time, error) {
 	damaged := func(err error) (wire.Inventory, []byte, time.Time, error) {
 		return wire.Inventory{}, nil, time.Time{}, fmt.Errorf("inventory: reading %s: %w", record.Key, err)
@@ -286,11 +272,7 @@ func unpack(record store.Record) (wire.Inventory, []byte, time.Time, error) {
 	if err := json.Unmarshal(record.Value, &k); err != nil || k.V != schema {
 		return damaged(fmt.Errorf("schema version %d: %w", k.V, errors.Join(err)))
 	}
-	r, err := gzip.NewReader(bytes.NewReader(k.Packed))
-	if err != nil {
-		return damaged(err)
-	}
-	raw, err := io.ReadAll(io.LimitReader(r, wire.MaxInventoryBytes+1))
+	raw, err := deflate.Unpack(k.Packed, wire.MaxInventoryBytes)
 	if err != nil {
 		return damaged(err)
 	}

@@ -2,14 +2,13 @@ package reference
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/deflate"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
@@ -90,19 +89,15 @@ func (k *Keeper) boot(ctx context.Context, deviceID string) (seenBoot, int64, er
 }
 
 func pack(seen seenBoot) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, flate.BestSpeed)
+	raw, err := json.Marshal(seen)
 	if err != nil {
 		return nil, fmt.Errorf("reference: %w", err)
 	}
-	if err := errors.Join(json.NewEncoder(w).Encode(seen), w.Close()); err != nil {
-		return nil, fmt.Errorf("reference: packing a boot: %w", err)
-	}
-	return out.Bytes(), nil
+	return deflate.Pack(raw)
 }
 
 func unpack(packed []byte) (seen seenBoot, err error) {
-	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxBootBytes))
+	raw, err := deflate.Unpack(packed, maxBootBytes)
 	if err == nil {
 		err = json.Unmarshal(raw, &seen)
 	}
