@@ -137,6 +137,9 @@ func (f *Feed) add(e feedEntry) error {
 		if err != nil {
 			return errors.New("kev is a day such as 2026-01-31")
 		}
+		if since.After(f.AsOf) {
+			return errors.New("kev lies after as_of")
+		}
 		one.since = since
 	}
 	for _, a := range e.Affected {

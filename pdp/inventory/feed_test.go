@@ -91,6 +91,23 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestAFeedOfPackagesAloneDoesNotCoverMacOS: nothing found must not look as if
+// nothing were there.
+func TestAFeedOfPackagesAloneDoesNotCoverMacOS(t *testing.T) {
+	f, err := ParseFeed([]byte(`{"version":1,"as_of":"2026-11-20T00:00:00Z","vulnerabilities":[
+		{"cve":"CVE-2026-1","cvss":1,"epss":0,"affected":[{"source":"dpkg","system":"debian 12","package":"a"}]},
+		{"cve":"CVE-2026-2","cvss":1,"epss":0,"affected":[{"cpe":"cpe:2.3:o:microsoft:windows:*:*:*:*:*:*:*:*"}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for system, covered := range map[string]bool{"windows": true, "macos": false, "haiku": false} {
+		in := wire.Inventory{System: system, Release: "1", Software: []wire.Software{{Source: wire.SoftwareRegistry, Name: "Firefox", Version: "145"}}}
+		if got := join(f, names(t), in, nil); got.Covered != covered {
+			t.Errorf("%s: %+v", system, got)
+		}
+	}
+}
+
 func TestTheLongestKnownComesFirst(t *testing.T) {
 	in := debian("12", dpkg("openssl", "", "3.0.15-1"), wire.Software{Source: wire.SoftwareRegistry, Name: "Firefox", Version: "145"})
 	got := join(feed(t), names(t), in, []byte{1})
@@ -125,6 +142,7 @@ func TestAWrongFeedIsRefusedWhole(t *testing.T) {
 		"CVSS of 11":          {`"cvss": 5.0`, `"cvss": 11`},
 		"EPSS of 2":           {`"epss": 0.01`, `"epss": 2`},
 		"a day that is none":  {`2026-09-01`, `2026-13-01`},
+		"exploited tomorrow":  {`2026-11-19`, `2026-11-21`},
 		"no package":          {`"package": "openssl", `, ``},
 		"no system":           {`"system": "debian 12", "package": "openssl"`, `"package": "openssl"`},
 		"an unknown source":   {`"source": "dpkg", "system": "debian 12", "package": "openssl"`, `"source": "pip", "system": "debian 12", "package": "openssl"`},

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -208,7 +209,8 @@ func (l *Library) Vulnerabilities(ctx context.Context, dev wire.Device) (*wire.V
 	found = join(feed, l.Names, in, digest)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.feed == feed { // else a newer feed came meanwhile
+	newest, came := l.digests[dev.ID]
+	if l.feed == feed && (!came || bytes.Equal(newest[:], digest)) { // else a newer feed or list came meanwhile
 		l.known[dev.ID] = found
 	}
 	return &found, nil

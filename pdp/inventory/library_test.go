@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -105,6 +106,34 @@ func TestKeptInventoriesAreJoinedWithTheFeed(t *testing.T) {
 	}
 	if _, _, _, err := f.Software(t.Context(), laptop); !errors.Is(err, store.ErrNotFound) {
 		t.Error(err)
+	}
+}
+
+// overtaken is a store through which a newer list comes while one is read.
+type overtaken struct {
+	store.Store
+	meanwhile func()
+}
+
+func (o *overtaken) Get(ctx context.Context, key string, c store.Consistency) (store.Record, error) {
+	r, err := o.Store.Get(ctx, key, c)
+	if come := o.meanwhile; come != nil {
+		o.meanwhile = nil
+		come()
+	}
+	return r, err
+}
+
+func TestAnOlderListIsNotRemembered(t *testing.T) {
+	f := library(t)
+	f.send(t, laptop, debian("12", dpkg("openssl", "", "3.0.15-1")))
+	var newest []byte
+	f.Store = &overtaken{f.Store, func() { newest = f.send(t, laptop, debian("12", dpkg("openssl", "", "3.0.17-1"))) }}
+	if _, err := f.Vulnerabilities(t.Context(), laptop); err != nil { // is overtaken
+		t.Fatal(err)
+	}
+	if v, err := f.Vulnerabilities(t.Context(), laptop); err != nil || string(v.Inventory) != string(newest) || v.ExploitedCount != 0 {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

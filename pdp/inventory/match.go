@@ -43,6 +43,7 @@ func join(f *Feed, n *Names, in wire.Inventory, digest []byte) wire.Vulnerabilit
 				note(s, origin(s), one)
 			}
 		default:
+			found.Covered = found.Covered && f.knows(n, in.System)
 			p, _ := n.product(s)
 			for _, one := range f.ofProduct(p, s.Source, makersVersion(s)) {
 				note(s, s.Name, one)
@@ -66,6 +67,14 @@ func (f *Feed) joinSystem(n *Names, in wire.Inventory, note func(wire.Software, 
 	for _, one := range f.ofProduct(p, wire.SoftwareRegistry, in.Release) {
 		note(wire.Software{Name: in.System, Version: in.Release}, in.System, one)
 	}
+}
+
+// knows reports whether the feed says anything of an operating system that is
+// updated as one. A feed of distributions' packages alone says nothing of it,
+// nor of the programs on it.
+func (f *Feed) knows(n *Names, system string) bool {
+	p, known := n.system(system)
+	return known && len(f.products[p]) > 0
 }
 
 // covering are the feed's names for this operating system: "rhel 9" covers 9.4.
