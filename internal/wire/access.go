@@ -16,6 +16,9 @@ type AccessRequest struct {
 	CookieHash [sha256.Size]byte
 	Address    netip.Addr
 	Action     Action
+	// Class is the policy resource class of what is asked for; empty where no
+	// route of the portal names one.
+	Class string
 	// Navigation says that a browser asked for a document by GET and can be
 	// sent elsewhere without losing anything.
 	Navigation bool

@@ -66,9 +66,24 @@ type Decision struct {
 	Policies      []string    `json:"policies,omitempty"` // determining policies
 	PolicyVersion string      `json:"policy_version"`
 	Remedies      []Remedy    `json:"remedies,omitempty"`
+	// Suffices says that the remedies are the smallest set of changes that
+	// turns this denial into an allow: the engine tried them. Where it is not
+	// set they are one for each reason, and nobody knows whether they do.
+	Suffices bool `json:"suffices,omitempty"`
 	// InputsDigest is SHA-256 over the canonical Facts, hexadecimal.
 	InputsDigest string    `json:"inputs_digest"`
 	At           time.Time `json:"at"`
 	// ValidUntil is the earliest end of all the inputs.
 	ValidUntil time.Time `json:"valid_until"`
+}
+
+// RecordedDecision is a decision as the audit log holds it, with the inputs
+// that it was taken from.
+type RecordedDecision struct {
+	Agency   string // the portal's
+	Portal   string
+	Subject  string // the person's id
+	Session  string
+	Decision Decision
+	Facts    Facts
 }

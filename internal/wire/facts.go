@@ -50,7 +50,36 @@ type Facts struct {
 	Network  NetworkFacts    `json:"network"`
 	// Host is the worst of the portal's own hosts.
 	Host HostFacts `json:"host"`
+	// Request is what is asked for, as the portal's routes name it.
+	Request RequestFacts `json:"request"`
+	// Risk is what a SIEM or an EDR says of this person and this device.
+	Risk RiskFacts `json:"risk"`
 	At   time.Time `json:"at"`
+}
+
+// RequestFacts is what policy may know of the thing that is asked for.
+type RequestFacts struct {
+	// Class is the policy resource class; empty where no route names one.
+	Class string `json:"class,omitempty"`
+}
+
+// RiskLevel is what a receiver of risk signals was told (CAEP 1.0, risk level
+// change). The zero value is that nobody said anything.
+type RiskLevel string
+
+// Risk levels.
+const (
+	RiskLow    RiskLevel = "low"
+	RiskMedium RiskLevel = "medium"
+	RiskHigh   RiskLevel = "high"
+)
+
+// RiskFacts are the highest levels that hold, of all who report.
+type RiskFacts struct {
+	Person RiskLevel `json:"person,omitempty"`
+	Device RiskLevel `json:"device,omitempty"`
+	// ChangesAt is when one of them ends by time alone; zero if none does.
+	ChangesAt time.Time `json:"changes_at,omitzero"`
 }
 
 // HostFacts is what is known of the machines that serve a portal

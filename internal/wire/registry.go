@@ -123,4 +123,25 @@ type Portal struct {
 	// Hosts are the ids of the attested devices that serve the application
 	// (requirements 20); none if it is not known what it runs on.
 	Hosts []string `json:"hosts,omitempty"`
+	// Routes grade and class what lies behind the portal; the first that fits
+	// counts. What no route fits is graded by its method and has no class.
+	Routes []Route `json:"routes,omitempty"`
+	// TokenFrom are the networks, as CIDR, of the portal's own servers: from
+	// there, and from nowhere else, an access token may be presented in a
+	// person's name. None if there is no list.
+	TokenFrom []string `json:"token_from,omitempty"`
+}
+
+// Route says how requests for a part of a portal are judged.
+type Route struct {
+	// Path is a prefix of whole segments: "/payroll" fits /payroll and
+	// /payroll/2026, not /payrolls.
+	Path string `json:"path"`
+	// Methods that it fits; all if there is no list.
+	Methods []string `json:"methods,omitempty"`
+	// Action is the grade; by the method where it is empty.
+	Action Action `json:"action,omitempty"`
+	// Class is the policy resource class: lower-case letters, digits and
+	// hyphens, at most 32.
+	Class string `json:"class,omitempty"`
 }

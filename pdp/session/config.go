@@ -18,6 +18,7 @@ type Subject struct {
 	Binding wire.DeviceBinding
 	Portal  string
 	Network wire.NetworkFacts
+	Request wire.RequestFacts
 }
 
 // Engine puts the facts of a subject together and decides. The Decision's ID,
