@@ -66,7 +66,7 @@ func (m *Manager) Create(ctx context.Context, portal wire.Portal, login wire.Log
 		return "", err
 	}
 	if old != nil && old.portal == s.portal { // its cookie is overwritten in the browser
-		if err := m.end(ctx, old, "another sign-in in this browser"); err != nil {
+		if err := m.end(ctx, old, EndReplaced); err != nil {
 			m.log.Warn("previous session not ended whole", "session", old.id, "error", err)
 		}
 	}
@@ -90,6 +90,7 @@ func (m *Manager) renew(ctx context.Context, s, old *session, now int64) (bool, 
 	if err := m.begin(ctx, s, true); err != nil {
 		return false, err
 	}
+	m.tell(s, Event{Before: old.signIn})
 	return true, nil
 }
 

@@ -24,7 +24,7 @@ func (m *Manager) SignOut(ctx context.Context, portalID string, cookie [sha256.S
 	if s == nil || s.portal != portalID {
 		return nil
 	}
-	return m.end(ctx, s, "signed out")
+	return m.end(ctx, s, EndSignedOut)
 }
 
 // Revoke ends one session. When it returns an error other than ErrUnknown the
@@ -36,7 +36,7 @@ func (m *Manager) Revoke(ctx context.Context, sessionID string) error {
 	if s == nil {
 		return ErrUnknown
 	}
-	return m.end(ctx, s, "revoked")
+	return m.end(ctx, s, EndRevoked)
 }
 
 // RevokePerson ends all of a person's sessions and says how many.
@@ -44,7 +44,7 @@ func (m *Manager) RevokePerson(ctx context.Context, personID string) (int, error
 	var failed error
 	list := m.of(personID)
 	for _, s := range list {
-		failed = errors.Join(failed, m.end(ctx, s, "revoked"))
+		failed = errors.Join(failed, m.end(ctx, s, EndRevoked))
 	}
 	return len(list), failed
 }
@@ -80,18 +80,22 @@ func (m *Manager) of(personID string) []*session {
 
 // end takes effect in memory first, so that the next request feels it whatever
 // store and log do.
-func (m *Manager) end(ctx context.Context, s *session, why string) error {
+func (m *Manager) end(ctx context.Context, s *session, why EndCause) error {
 	turn := m.turn(s.id)
 	turn.Lock()
 	defer turn.Unlock()
 	m.known.mu.Lock()
-	if renewed := m.known.byID[s.id]; renewed != nil {
+	renewed := m.known.byID[s.id]
+	if renewed != nil {
 		s = renewed
 		m.forget(s)
 	}
 	m.known.mu.Unlock()
 	err := m.remove(ctx, s)
-	detail, marshalErr := json.Marshal(map[string]string{"event": "session-ended", "why": why})
+	if renewed != nil { // else it has ended before, and was told
+		m.tell(s, Event{Cause: why})
+	}
+	detail, marshalErr := json.Marshal(map[string]string{"event": "session-ended", "why": string(why)})
 	if marshalErr != nil {
 		return errors.Join(err, marshalErr)
 	}
@@ -106,7 +110,7 @@ func (m *Manager) limitPerson(ctx context.Context, personID string) {
 	}
 	slices.SortFunc(list, func(a, b *session) int { return int(min(1, max(-1, a.lastSeen.Load()-b.lastSeen.Load()))) })
 	for _, s := range list[:len(list)-m.limits.PerPerson] {
-		if err := m.end(ctx, s, "too many sessions"); err != nil {
+		if err := m.end(ctx, s, EndTooMany); err != nil {
 			m.log.Warn("session above the limit not ended whole", "session", s.id, "error", err)
 		}
 	}

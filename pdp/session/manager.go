@@ -33,6 +33,8 @@ type Manager struct {
 
 	live  table
 	known registry
+	// subscribers are guarded by known's lock.
+	subscribers []func(Event)
 	epoch atomic.Uint64
 
 	// recordedUntil is how long uses may still be allowed before the log must
