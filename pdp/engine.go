@@ -22,6 +22,7 @@ func (e *engine) Decide(ctx context.Context, s session.Subject, action wire.Acti
 	known, err := e.facts.Assemble(ctx, facts.Subject{
 		SessionID: s.Session, SignIn: s.SignIn, Binding: s.Binding, PortalID: s.Portal,
 		Network: s.Network.Network, NetworkProven: s.Network.Proven,
+		Request: s.Request,
 	})
 	if err != nil {
 		return wire.Facts{}, wire.Decision{}, err

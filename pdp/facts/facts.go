@@ -1,6 +1,6 @@
 // Package facts puts together what is known of one session, so that the policy
 // engine can judge it: person, key, device, the appraisal's present view of the
-// device, trust assessment, portal and network (NIST SP 800-207 §3.3).
+// device, trust assessment, reported risk, portal and network (NIST SP 800-207 §3.3).
 //
 // Guarantees:
 //   - what is not found is a zero value, which affirms nothing; it is never an
@@ -29,7 +29,7 @@ type Directory interface {
 	Portal(ctx context.Context, id string) (wire.Portal, error)
 }
 
-// Config is what an Assembler stands on. All fields are needed.
+// Config is what an Assembler stands on. All fields but Risk are needed.
 type Config struct {
 	Directory Directory
 	// NotFound tells a record that is not there from a store that cannot answer.
@@ -39,6 +39,9 @@ type Config struct {
 	// Trust is the present assessment of a session. It reads a cache; no
 	// plugin is asked here.
 	Trust func(ctx context.Context, s Subject) wire.TrustAssessment
+	// Risk is what a SIEM or an EDR says at present of a person and a device; it
+	// reads a cache. Nil where nobody reports: the only field that may be.
+	Risk  func(personID, deviceID string) wire.RiskFacts
 	Clock func() time.Time
 }
 
@@ -53,6 +56,8 @@ type Subject struct {
 	Network string
 	// NetworkProven says that this session's device was confirmed from Network.
 	NetworkProven bool
+	// Request is what is asked for, as the portal's routes name it.
+	Request wire.RequestFacts
 }
 
 // Assembler puts facts together.
@@ -73,6 +78,7 @@ func (a *Assembler) Assemble(ctx context.Context, s Subject) (wire.Facts, error)
 		SignIn:  s.SignIn,
 		Binding: s.Binding,
 		Network: wire.NetworkFacts{Network: s.Network, Proven: s.NetworkProven},
+		Request: s.Request,
 		At:      a.config.Clock().UTC(),
 	}
 	var err error
@@ -98,6 +104,9 @@ func (a *Assembler) Assemble(ctx context.Context, s Subject) (wire.Facts, error)
 		return wire.Facts{}, fmt.Errorf("facts: host: %w", err)
 	}
 	f.Trust = a.config.Trust(ctx, s)
+	if a.config.Risk != nil {
+		f.Risk = a.config.Risk(f.Person.ID, f.Device.ID)
+	}
 	return f, nil
 }
 

@@ -72,6 +72,9 @@ func setUp(t *testing.T) (*Assembler, *directory, Subject) {
 		Trust: func(_ context.Context, s Subject) wire.TrustAssessment {
 			return wire.TrustAssessment{Score: len(s.SessionID)}
 		},
+		Risk: func(person, device string) wire.RiskFacts {
+			return wire.RiskFacts{Person: wire.RiskLevel("of " + person), Device: wire.RiskLevel("of " + device), ChangesAt: at}
+		},
 		Clock: func() time.Time { return at },
 	})
 	if err != nil {
@@ -82,6 +85,7 @@ func setUp(t *testing.T) (*Assembler, *directory, Subject) {
 		SignIn:    wire.SignIn{PersonID: "per-1", KeyID: "key-1", At: at.Add(-time.Minute)},
 		Binding:   wire.DeviceBinding{DeviceID: "dev-1"},
 		PortalID:  "por-1", IP: "192.0.2.7", Network: "192.0.2.0/24", NetworkProven: true,
+		Request: wire.RequestFacts{Class: "payroll"},
 	}
 }
 
@@ -114,6 +118,7 @@ func TestEverythingKnown(t *testing.T) {
 		Binding: s.Binding, Standing: wire.DeviceStanding{DeviceID: "dev-1", Standing: wire.StandingFresh},
 		Trust: wire.TrustAssessment{Score: 5}, Portal: d.portals["por-1"],
 		Network: wire.NetworkFacts{Network: "192.0.2.0/24", Proven: true}, At: at,
+		Request: wire.RequestFacts{Class: "payroll"}, Risk: wire.RiskFacts{Person: "of per-1", Device: "of dev-1", ChangesAt: at},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -159,7 +164,15 @@ func TestAnUnreachableDirectoryIsAnErrorWithoutFacts(t *testing.T) {
 	}
 }
 
-func TestNothingIsOptional(t *testing.T) {
+func TestNobodyNeedReportRisks(t *testing.T) {
+	a, _, s := setUp(t)
+	a.config.Risk = nil
+	if f, err := a.Assemble(t.Context(), s); err != nil || f.Risk != (wire.RiskFacts{}) || f.Person.ID == "" {
+		t.Errorf("%+v %v", f.Risk, err)
+	}
+}
+
+func TestNothingElseIsOptional(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
 		t.Error("an empty configuration was accepted")
 	}

@@ -55,9 +55,9 @@ func (e *LoadError) Unwrap() error { return e.Err }
 type Engine struct {
 	rules   index
 	version string
-	// thresholds are the numbers that stand in the policies, ascending: an age
-	// that passes one of them ends a decision.
-	thresholds []int64
+	// thresholds are the numbers that stand in the policies: an age or a minute
+	// of the day that passes one of them ends a decision.
+	thresholds thresholds
 }
 
 // Load parses and validates the policy files, by name; only names that end in
@@ -95,7 +95,7 @@ func (c *checker) load(files map[string][]byte) (*Engine, error) {
 	if len(rules) > MaxPolicies {
 		return nil, fmt.Errorf("access policy: more than %d policies", MaxPolicies)
 	}
-	return &Engine{rules: newIndex(rules), version: version(files), thresholds: thresholds(files)}, nil
+	return &Engine{rules: newIndex(rules), version: version(files), thresholds: newThresholds(rules)}, nil
 }
 
 // Version returns the policy set's version: SHA-256 over schema and files,

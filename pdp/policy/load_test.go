@@ -218,7 +218,7 @@ func TestAnAgencysOwnLimitEndsADecision(t *testing.T) {
 	for _, condition := range []string{"context.signIn.ageSeconds <= 3660", "context.signIn.ageSeconds < 3660"} {
 		e := withPolicy(t, `@id("x") @reason("ZT-POL-012") forbid (principal, action, resource) unless { `+condition+` };`)
 		f := good(wire.PortalNormal)
-		f.Binding.At = at.Add(-3 * time.Hour)
+		f.SignIn.At, f.Binding.At = at.Add(-time.Hour), at.Add(-3*time.Hour)
 		for now := at; ; {
 			f.Standing.ChangesAt, f.Standing.Result.ValidUntil, f.Trust.ValidUntil = now.Add(time.Hour), now.Add(time.Hour), now.Add(time.Hour)
 			d := e.Decide(f, wire.ActionRead, now)

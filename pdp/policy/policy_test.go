@@ -13,7 +13,8 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-var at = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+// at is a Monday, 17:00 in Taiwan.
+var at = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // good is a session that the baseline lets into portal, whatever it does.
 func good(sensitivity wire.Sensitivity) wire.Facts {
@@ -23,7 +24,7 @@ func good(sensitivity wire.Sensitivity) wire.Facts {
 	return wire.Facts{
 		Person: wire.Person{ID: "per-1", Agency: "moda", Name: "王小明", Account: "wang.xm", Groups: []string{"hr"}},
 		Key:    wire.KeyFacts{Hardware: true},
-		SignIn: wire.SignIn{PersonID: "per-1", KeyID: "key-1", At: at.Add(-time.Hour), AAL: 3, UserVerified: true},
+		SignIn: wire.SignIn{PersonID: "per-1", KeyID: "key-1", At: at.Add(-12 * time.Minute), AAL: 3, UserVerified: true},
 		Device: wire.Device{ID: "dev-1", Agency: "moda", Status: wire.DeviceActive, Provenance: wire.ProvenanceTPM},
 		Binding: wire.DeviceBinding{
 			DeviceID: "dev-1", At: at.Add(-time.Hour), Way: wire.BindingFetch, Seat: wire.SeatActive, SameNetwork: true,
@@ -43,6 +44,17 @@ func good(sensitivity wire.Sensitivity) wire.Facts {
 		Trust:   wire.TrustAssessment{Score: 90, Coverage: 1, ValidUntil: at.Add(90 * time.Second)},
 		Portal:  wire.Portal{ID: "por-1", Agency: "moda", Sensitivity: sensitivity, Origin: "https://hr.moda.test"},
 		Network: wire.NetworkFacts{Network: "192.0.2.0/24", Proven: true},
+		At:      at,
+	}
+}
+
+// onADay moves everything to a time of Taiwan in November 2026.
+func onADay(f *wire.Facts, day, hour, minute int) {
+	moved := time.Date(2026, 11, day, hour, minute, 0, 0, taiwan).Sub(f.At)
+	for _, t := range []*time.Time{
+		&f.At, &f.SignIn.At, &f.Binding.At, &f.Standing.ChangesAt, &f.Standing.Result.ValidUntil, &f.Standing.Result.IssuedAt, &f.Trust.ValidUntil,
+	} {
+		*t = t.Add(moved)
 	}
 }
 
@@ -201,6 +213,18 @@ func flips() []flip {
 		{"admin who is none", normal, admin, func(f *wire.Facts) { f.SignIn.At = at }, wire.Deny, reason.NoPermit},
 		{"admin of another agency", normal, admin, func(f *wire.Facts) { f.Person.Admin, f.SignIn.At, f.Portal.Agency = true, at, "mof" }, wire.Deny, reason.NoPermit},
 		{"admin after ten minutes", normal, admin, func(f *wire.Facts) { f.Person.Admin, f.SignIn.At = true, at.Add(-10*time.Minute) }, wire.StepUp, reason.AdminFreshSignIn},
+		{"change after 15 min, sensitive", sensitive, write, func(f *wire.Facts) { f.SignIn.At = at.Add(-15 * time.Minute) }, wire.StepUp, reason.ChangeNeedsTouch},
+		{"change early on Monday, sensitive", sensitive, write, func(f *wire.Facts) { onADay(f, 23, 6, 59) }, wire.StepUp, reason.ChangeOutsideHours},
+		{"change late on Friday, sensitive", sensitive, write, func(f *wire.Facts) { onADay(f, 27, 21, 0) }, wire.StepUp, reason.ChangeOutsideHours},
+		{"change on Saturday noon, sensitive", sensitive, write, func(f *wire.Facts) { onADay(f, 28, 12, 0) }, wire.StepUp, reason.ChangeOutsideHours},
+		{"change on Sunday noon, sensitive", sensitive, write, func(f *wire.Facts) { onADay(f, 29, 12, 0) }, wire.StepUp, reason.ChangeOutsideHours},
+		{"device of high risk", normal, read, func(f *wire.Facts) { f.Risk.Device = wire.RiskHigh }, wire.Deny, reason.DeviceRiskHigh},
+		{"device of a risk unheard of", normal, read, func(f *wire.Facts) { f.Risk.Device = "extreme" }, wire.Deny, reason.DeviceRiskHigh},
+		{"device of medium risk, sensitive", sensitive, write, func(f *wire.Facts) { f.Risk.Device = wire.RiskMedium }, wire.Deny, reason.DeviceRiskMedium},
+		{"person of high risk, read", normal, read, func(f *wire.Facts) { f.Risk.Person = wire.RiskHigh }, wire.StepUp, reason.PersonRiskHigh},
+		{"person of a risk unheard of", normal, read, func(f *wire.Facts) { f.Risk.Person = "HIGH" }, wire.StepUp, reason.PersonRiskHigh},
+		{"person of high risk after the key, write", normal, write, func(f *wire.Facts) { f.Risk.Person, f.SignIn.At = wire.RiskHigh, at }, wire.Deny, reason.PersonRiskReadOnly},
+		{"person of medium risk, write", normal, write, func(f *wire.Facts) { f.Risk.Person = wire.RiskMedium }, wire.StepUp, reason.PersonRiskForChanges},
 		{"action unheard of", normal, "delete", func(*wire.Facts) {}, wire.Deny, reason.NoPermit},
 		{"no action", normal, "", func(*wire.Facts) {}, wire.Deny, reason.NoPermit},
 	}
@@ -213,7 +237,7 @@ func TestEachRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := good(tt.portal)
 			tt.flip(&f)
-			d := e.Decide(f, tt.action, at)
+			d := e.Decide(f, tt.action, f.At)
 			if d.Effect != tt.effect {
 				t.Errorf("effect %v, want %v (%q)", d.Effect, tt.effect, codes(d.Reasons))
 			}
@@ -250,7 +274,7 @@ func TestTakingARuleOutIsFelt(t *testing.T) {
 		for _, tt := range flips() {
 			f := good(tt.portal)
 			tt.flip(&f)
-			d := e.Decide(f, tt.action, at)
+			d := e.Decide(f, tt.action, f.At)
 			felt = felt || d.Effect != tt.effect || !slices.Equal(codes(d.Reasons), []string{tt.code})
 		}
 		if f := good(wire.PortalNormal); e.Decide(f, wire.ActionRead, at).Effect != wire.Allow {
@@ -287,6 +311,9 @@ func TestLessThanEverythingIsStillEnoughForANormalPortal(t *testing.T) {
 		"configuration a warning": func(f *wire.Facts) { f.Standing.Result.Vector.Configuration = wire.Warning },
 		"disk not encrypted":      func(f *wire.Facts) { setClaim(f, wire.ClaimDiskEncryption, wire.ClaimFail) },
 		"nobody has answered":     func(f *wire.Facts) { f.Trust.Coverage = 0 },
+		"risks that are low":      func(f *wire.Facts) { f.Risk = wire.RiskFacts{Person: wire.RiskLow, Device: wire.RiskLow} },
+		"device of medium risk":   func(f *wire.Facts) { f.Risk.Device = wire.RiskMedium },
+		"a change long after":     func(f *wire.Facts) { f.SignIn.At = at.Add(-11 * time.Hour) },
 		"middling but fresh key":  func(f *wire.Facts) { f.Trust.Score, f.SignIn.At = 45, at.Add(-time.Minute) },
 	}
 	e := baseline(t)
@@ -307,6 +334,7 @@ func TestReadOnlySaysWhy(t *testing.T) {
 		"silent":   {func(f *wire.Facts) { f.Standing.Standing = wire.StandingSilent }, reason.DeviceSilent},
 		"middling": {func(f *wire.Facts) { f.Trust.Score = 40 }, reason.TrustMiddling},
 		"very low": {func(f *wire.Facts) { f.Trust.Score, f.SignIn.At = 3, at }, reason.TrustReadOnly},
+		"reported": {func(f *wire.Facts) { f.Risk.Person, f.SignIn.At = wire.RiskHigh, at }, reason.PersonRiskReadOnly},
 	}
 	e := baseline(t)
 	for name, tt := range tests {
@@ -430,5 +458,17 @@ func eachField(v reflect.Value, path string, f func(string, func(*wire.Facts)), 
 		if field := v.Field(i); field.Kind() == reflect.Struct && field.Type() != reflect.TypeFor[time.Time]() {
 			eachField(field, name, f, at...)
 		}
+	}
+}
+
+func TestPoliciesSeeWhatIsAskedFor(t *testing.T) {
+	e := withPolicy(t, `@id("x") @reason("ZT-POL-060") @remedy("sign-in") forbid (principal, action, resource) when { context.request.class == "payroll" && context.signIn.ageSeconds >= 120 };`)
+	f := good(wire.PortalNormal)
+	if d := e.Decide(f, wire.ActionRead, at); d.Effect != wire.Allow {
+		t.Errorf("no class: %+v", d)
+	}
+	f.Request.Class = "payroll"
+	if d := e.Decide(f, wire.ActionRead, at); d.Effect != wire.StepUp {
+		t.Errorf("payroll: %+v", d)
 	}
 }

@@ -91,6 +91,9 @@ func session(f *wire.Facts, at time.Time) types.Record {
 		"binding":     binding(f, at),
 		"trust":       trust(&f.Trust, at),
 		"network":     network(f),
+		"request":     asked(f),
+		"risk":        risk(&f.Risk),
+		"time":        clock(at),
 	})
 }
 

@@ -2,9 +2,7 @@ package policy
 
 import (
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -17,27 +15,38 @@ const (
 	MaxLife      = 5 * time.Minute
 )
 
-// maxThresholds bounds the numbers that are kept; beyond it decisions live
-// only as long as shortLife.
+// maxThresholds bounds the numbers that are kept. Beyond it, and where policies
+// calculate with the time, decisions live only as long as shortLife.
 const (
 	maxThresholds = 4096
 	shortLife     = 10 * time.Second
 )
 
-var number = regexp.MustCompile(`[0-9]+`)
+// thresholds are when, by the policies' own numbers, time alone may turn a
+// decision.
+type thresholds struct {
+	ages    []int64 // seconds, ascending
+	minutes []int64 // of the day, ascending; always midnight
+	short   bool
+}
 
-// thresholds returns every number below MaxSignInAge that stands in the policy
-// texts, ascending. Ages are compared with some of them; the others only make
-// a decision be computed again a little earlier.
-func thresholds(files map[string][]byte) []int64 {
+func newThresholds(rules []*rule) thresholds {
+	r := reads{attributes: map[string]bool{}}
+	for _, one := range rules {
+		r.policy(one.policy)
+	}
+	t := thresholds{ages: turns(r.ages, unknownAge), minutes: turns(append(r.minutes, 0), minutesOfADay)}
+	t.short = r.restless || len(t.ages) > maxThresholds
+	return t
+}
+
+// turns returns where comparisons with numbers below a limit may turn: at the
+// number, or one later for "<=" and ">".
+func turns(numbers []int64, limit int64) []int64 {
 	found := map[int64]struct{}{}
-	for _, text := range files {
-		for _, digits := range number.FindAll(text, -1) {
-			n, err := strconv.ParseInt(string(digits), 10, 64)
-			if err == nil && n > 0 && n <= int64(MaxSignInAge/time.Second) {
-				found[n] = struct{}{}
-				found[n+1] = struct{}{} // "<=" and ">" turn one second later
-			}
+	for _, n := range numbers {
+		if n >= 0 && n < limit {
+			found[n], found[n+1] = struct{}{}, struct{}{}
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
@@ -46,7 +55,7 @@ func thresholds(files map[string][]byte) []int64 {
 // validUntil is the earliest end of the inputs, never before at.
 func (e *Engine) validUntil(f *wire.Facts, at time.Time) time.Time {
 	end := at.Add(MaxLife)
-	if len(e.thresholds) > maxThresholds {
+	if e.thresholds.short {
 		end = at.Add(shortLife)
 	}
 	earlier := func(t time.Time) {
@@ -59,21 +68,37 @@ func (e *Engine) validUntil(f *wire.Facts, at time.Time) time.Time {
 	earlier(f.Standing.Result.ValidUntil)
 	earlier(f.Trust.ValidUntil)
 	earlier(f.Host.ChangesAt)
+	earlier(f.Risk.ChangesAt)
+	earlier(e.thresholds.nextMinute(at))
 	for _, then := range [...]time.Time{f.SignIn.At, f.Binding.At} {
 		if !then.IsZero() {
-			earlier(e.nextThreshold(then, at))
+			earlier(e.thresholds.nextAge(then, at))
 		}
 	}
 	return end.UTC()
 }
 
-// nextThreshold returns when the age counted from then next passes a number of
-// the policies; zero if it never does.
-func (e *Engine) nextThreshold(then, at time.Time) time.Time {
+// nextAge returns when the age counted from then next passes a number of the
+// policies; zero if it never does.
+func (t *thresholds) nextAge(then, at time.Time) time.Time {
 	age := int64(at.Sub(then) / time.Second)
-	i, _ := slices.BinarySearch(e.thresholds, max(age, 0)+1)
-	if i == len(e.thresholds) {
+	i, _ := slices.BinarySearch(t.ages, max(age, 0)+1)
+	if i == len(t.ages) {
 		return time.Time{}
 	}
-	return then.Add(time.Duration(e.thresholds[i]) * time.Second)
+	return then.Add(time.Duration(t.ages[i]) * time.Second)
+}
+
+const minutesOfADay = 24 * 60
+
+// nextMinute returns when the minute of the day next passes a number of the
+// policies, at the latest at Taiwan's midnight.
+func (t *thresholds) nextMinute(at time.Time) time.Time {
+	at = at.In(taiwan)
+	next := int64(minutesOfADay)
+	if i, _ := slices.BinarySearch(t.minutes, int64(at.Hour()*60+at.Minute())+1); i < len(t.minutes) {
+		next = t.minutes[i]
+	}
+	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, taiwan)
+	return midnight.Add(time.Duration(next) * time.Minute)
 }

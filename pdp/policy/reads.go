@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+)
+
+// reads is what policies look at, as far as their text tells. What cannot be
+// told counts as everything.
+type reads struct {
+	// attributes of the context, as "section.attribute", and of the entities, as
+	// "principal.attribute" and "resource.attribute". "section.*" is a whole
+	// section, "*" is everything.
+	attributes map[string]bool
+	// ages and minutes are the numbers that ages and the minute of the day are
+	// compared with.
+	ages, minutes []int64
+	// restless says that something that moves with time is not just compared
+	// with a number, so that nobody knows when the answer changes.
+	restless bool
+}
+
+func (r *reads) policy(p *cedar.Policy) {
+	for _, condition := range (*ast.Policy)(p.AST()).Conditions {
+		ast.Inspect(ast.NewNode(condition.Body), r.node)
+	}
+}
+
+// node is called for each node, parents first; false leaves its children out.
+func (r *reads) node(n ast.IsNode) bool {
+	if left, right, is := comparison(n); is {
+		return !r.compares(left, right) && !r.compares(right, left)
+	}
+	if name, is := attribute(n); is {
+		r.attributes[name] = true
+		r.restless = r.restless || moves(name)
+		return false
+	}
+	if v, is := n.(ast.NodeTypeVariable); is && v.Name == "context" {
+		r.attributes["*"], r.restless = true, true
+	}
+	return true
+}
+
+// compares notes a moving attribute that is held against numbers.
+func (r *reads) compares(left, right ast.IsNode) bool {
+	name, is := attribute(left)
+	if !is || !moves(name) {
+		return false
+	}
+	numbers, are := longs(right)
+	if !are {
+		return false
+	}
+	r.attributes[name] = true
+	switch name {
+	case "time.weekday": // changes at midnight alone
+	case "time.minuteOfDay":
+		r.minutes = append(r.minutes, numbers...)
+	default:
+		r.ages = append(r.ages, numbers...)
+	}
+	return true
+}
+
+// comparison returns what is compared by a node.
+func comparison(n ast.IsNode) (left, right ast.IsNode, is bool) {
+	switch t := n.(type) {
+	case ast.NodeTypeLessThan:
+		return t.Left, t.Right, true
+	case ast.NodeTypeLessThanOrEqual:
+		return t.Left, t.Right, true
+	case ast.NodeTypeGreaterThan:
+		return t.Left, t.Right, true
+	case ast.NodeTypeGreaterThanOrEqual:
+		return t.Left, t.Right, true
+	case ast.NodeTypeEquals:
+		return t.Left, t.Right, true
+	case ast.NodeTypeNotEquals:
+		return t.Left, t.Right, true
+	case ast.NodeTypeContains:
+		return t.Left, t.Right, true
+	}
+	return nil, nil, false
+}
+
+// longs returns the numbers of a literal, or of a set of literals.
+func longs(n ast.IsNode) ([]int64, bool) {
+	switch t := n.(type) {
+	case ast.NodeValue:
+		if v, is := t.Value.(types.Long); is {
+			return []int64{int64(v)}, true
+		}
+	case ast.NodeTypeSet:
+		var all []int64
+		for _, element := range t.Elements {
+			one, are := longs(element)
+			if !are {
+				return nil, false
+			}
+			all = append(all, one...)
+		}
+		return all, true
+	}
+	return nil, false
+}
+
+// attribute names what an access reads: the path from its variable, which is
+// left out for the context.
+func attribute(n ast.IsNode) (string, bool) {
+	var path []string
+	for {
+		switch t := n.(type) {
+		case ast.NodeTypeAccess:
+			path = append(path, string(t.Value))
+			n = t.Arg
+			continue
+		case ast.NodeTypeVariable:
+			switch {
+			case len(path) == 0:
+				return "", false
+			case t.Name != "context":
+				return string(t.Name) + "." + path[len(path)-1], true
+			case len(path) == 1:
+				return path[0] + ".*", true
+			}
+			return path[len(path)-1] + "." + path[len(path)-2], true
+		}
+		return "", false
+	}
+}
+
+// moves reports whether an attribute changes by time alone, without anything
+// that ends the facts themselves.
+func moves(name string) bool {
+	section, last, _ := strings.Cut(name, ".")
+	return last == "ageSeconds" || section == "time" || last == "*" && (section == "signIn" || section == "binding")
+}
