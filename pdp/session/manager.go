@@ -35,7 +35,7 @@ type Manager struct {
 	known registry
 	// subscribers are guarded by known's lock.
 	subscribers []func(Event)
-	epoch atomic.Uint64
+	epoch       atomic.Uint64
 
 	// recordedUntil is how long uses may still be allowed before the log must
 	// have taken their counts; 0 while the log is closed.

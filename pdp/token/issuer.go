@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -53,8 +52,19 @@ type Issuer struct {
 	clock    func() time.Time
 	random   io.Reader
 
+	access, events *suite
+
 	mu    sync.RWMutex
-	rings map[string]*ring
+	rings map[ringKey]*ring
+	// mute are agencies with keys that sign no security events: so many as there
+	// are agencies, whatever strangers ask for.
+	mute map[string]bool
+}
+
+// ringKey names an agency's keys of one suite.
+type ringKey struct {
+	agency string
+	suite  *suite
 }
 
 // New opens the folder of signing keys, making it where there is none.
@@ -66,7 +76,8 @@ func New(c Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Issuer{folder: f, origin: c.Origin, agencies: c.Agencies, clock: c.Clock, random: c.Random, rings: map[string]*ring{}}, nil
+	return &Issuer{folder: f, origin: c.Origin, agencies: c.Agencies, clock: c.Clock, random: c.Random,
+		access: accessTokens(), events: securityEvents(), rings: map[ringKey]*ring{}, mute: map[string]bool{}}, nil
 }
 
 // Close releases the folder.
@@ -74,36 +85,39 @@ func (i *Issuer) Close() error { return i.folder.root.Close() }
 
 // Ensure makes an agency's keys if it has none.
 func (i *Issuer) Ensure(agency string) error {
-	_, err := i.ring(agency, true)
+	_, err := i.ring(agency, i.access, true)
 	return err
 }
 
-// Rotate lets the next key sign and publishes a new next one. It returns
-// ErrTooSoon unless caches have seen the next key and the previous one's
-// tokens have expired.
-func (i *Issuer) Rotate(agency string) error {
-	r, err := i.ring(agency, false)
+// Rotate lets the next key for access tokens sign and publishes a new next one.
+// It returns ErrTooSoon unless caches have seen the next key and the previous
+// one's tokens have expired.
+func (i *Issuer) Rotate(agency string) error { return i.rotate(agency, i.access) }
+
+func (i *Issuer) rotate(agency string, of *suite) error {
+	r, err := i.ring(agency, of, false)
 	if err != nil {
 		return err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.rings[agency] != r || i.clock().Sub(r.state.Since) < settled {
+	name := ringKey{agency, of}
+	if i.rings[name] != r || i.clock().Sub(r.state.Since) < settled {
 		return ErrTooSoon
 	}
-	next, err := i.folder.draw(agency)
+	next, err := i.folder.draw(agency, of)
 	if err != nil {
 		return err
 	}
 	s := state{V: 1, Previous: r.state.Current, Current: r.state.Next, Next: next, Since: i.clock().UTC()}
-	if err := i.folder.settle(agency, s); err != nil {
+	if err := i.folder.settle(agency, of, s); err != nil {
 		return err
 	}
-	fresh, err := i.folder.load(agency)
+	fresh, err := i.folder.load(agency, of)
 	if err != nil {
 		return err
 	}
-	i.rings[agency] = fresh
+	i.rings[name] = fresh
 	if r.state.Previous == "" {
 		return nil
 	}
@@ -116,67 +130,69 @@ func (i *Issuer) Rotate(agency string) error {
 // Tend rotates the keys whose time has come. Call it now and then.
 func (i *Issuer) Tend() error {
 	i.mu.RLock()
-	var due []string
-	for agency, r := range i.rings {
+	var due []ringKey
+	for name, r := range i.rings {
 		if i.clock().Sub(r.state.Since) >= RotateEvery {
-			due = append(due, agency)
+			due = append(due, name)
 		}
 	}
 	i.mu.RUnlock()
 	var failed error
-	for _, agency := range due {
-		failed = errors.Join(failed, i.Rotate(agency))
+	for _, name := range due {
+		failed = errors.Join(failed, i.rotate(name.agency, name.suite))
 	}
 	return failed
 }
 
 // ring returns an agency's keys, from disk the first time, and makes them
 // where create is set.
-func (i *Issuer) ring(agency string, create bool) (*ring, error) {
+func (i *Issuer) ring(agency string, of *suite, create bool) (*ring, error) {
 	if !agencyID.MatchString(agency) {
 		return nil, errAgency
 	}
+	name := ringKey{agency, of}
 	i.mu.RLock()
-	r := i.rings[agency]
+	r := i.rings[name]
 	i.mu.RUnlock()
 	if r != nil {
 		return r, nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if r = i.rings[agency]; r != nil {
+	if r = i.rings[name]; r != nil {
 		return r, nil
 	}
-	r, err := i.folder.load(agency)
+	r, err := i.folder.load(agency, of)
 	if errors.Is(err, ErrNoKeys) && create {
-		r, err = i.create(agency)
+		r, err = i.create(agency, of)
 	}
 	if err != nil {
 		return nil, err
 	}
-	i.rings[agency] = r
+	i.rings[name] = r
+	delete(i.mute, agency)
 	return r, nil
 }
 
-func (i *Issuer) create(agency string) (*ring, error) {
+func (i *Issuer) create(agency string, of *suite) (*ring, error) {
 	if err := i.folder.root.Mkdir(agency, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("token: %w", err)
 	}
 	s := state{V: 1, Since: i.clock().UTC()}
 	for _, id := range []*string{&s.Current, &s.Next} {
 		var err error
-		if *id, err = i.folder.draw(agency); err != nil {
+		if *id, err = i.folder.draw(agency, of); err != nil {
 			return nil, err
 		}
 	}
-	if err := errors.Join(i.folder.settle(agency, s), i.folder.sync(".")); err != nil {
+	if err := errors.Join(i.folder.settle(agency, of, s), i.folder.sync(".")); err != nil {
 		return nil, err
 	}
-	return i.folder.load(agency)
+	return i.folder.load(agency, of)
 }
 
 // thumbprint is a key's id: RFC 7638, SHA-256.
-func thumbprint(key *ecdsa.PrivateKey) (string, error) {
+func thumbprint(key crypto.Signer) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256)
 	if err != nil {
 		return "", fmt.Errorf("token: %w", err)

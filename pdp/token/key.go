@@ -1,9 +1,11 @@
 package token
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -27,11 +29,46 @@ var (
 	ErrTooSoon = errors.New("token: rotated only a moment ago")
 
 	errAgency = errors.New("token: not the id of an agency")
-	errKey    = errors.New("token: not a P-256 signing key")
+	errKey    = errors.New("token: not a signing key of this kind")
 	agencyID  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 )
 
-const stateFile = "state.json"
+// suite is what one kind of key is for: access tokens, or security events.
+type suite struct {
+	state     string // the file that says which key has which role
+	typ       jose.ContentType
+	algorithm jose.SignatureAlgorithm
+	draw      func() (crypto.Signer, error)
+	fits      func(crypto.Signer) bool
+}
+
+const (
+	stateFile    = "state.json"
+	setStateFile = "set-state.json"
+	// setBits is above the least that the CAEP interoperability profile asks for.
+	setBits = 3072
+)
+
+// accessTokens are signed with ES256 (RFC 9068, 2.1, names their type).
+func accessTokens() *suite {
+	return &suite{state: stateFile, typ: "at+jwt", algorithm: jose.ES256,
+		draw: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+		fits: func(k crypto.Signer) bool {
+			key, ok := k.(*ecdsa.PrivateKey)
+			return ok && key.Curve == elliptic.P256()
+		}}
+}
+
+// securityEvents are signed with RS256 and a key of 2048 bits or more (CAEP
+// Interoperability Profile 1.0, 2.7; SSF 1.0, 4.1.4, names their type).
+func securityEvents() *suite {
+	return &suite{state: setStateFile, typ: "secevent+jwt", algorithm: jose.RS256,
+		draw: func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, setBits) },
+		fits: func(k crypto.Signer) bool {
+			key, ok := k.(*rsa.PrivateKey)
+			return ok && key.N.BitLen() >= setBits
+		}}
+}
 
 // state says which key has which role. It names files, it holds no secret.
 type state struct {
@@ -84,9 +121,9 @@ func (f *folder) private(name string) error {
 	return nil
 }
 
-// load reads an agency's keys, or ErrNoKeys.
-func (f *folder) load(agency string) (*ring, error) {
-	raw, err := f.root.ReadFile(path.Join(agency, stateFile))
+// load reads an agency's keys of a suite, or ErrNoKeys.
+func (f *folder) load(agency string, of *suite) (*ring, error) {
+	raw, err := f.root.ReadFile(path.Join(agency, of.state))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoKeys
 	}
@@ -95,10 +132,10 @@ func (f *folder) load(agency string) (*ring, error) {
 	}
 	r := &ring{}
 	if err := json.Unmarshal(raw, &r.state); err != nil {
-		return nil, fmt.Errorf("token: %s of %s: %w", stateFile, agency, err)
+		return nil, fmt.Errorf("token: %s of %s: %w", of.state, agency, err)
 	}
 	if r.state.V != 1 || r.state.Current == "" || r.state.Next == "" {
-		return nil, fmt.Errorf("token: %s of %s: not of version 1 or not whole", stateFile, agency)
+		return nil, fmt.Errorf("token: %s of %s: not of version 1 or not whole", of.state, agency)
 	}
 	if err := f.private(agency); err != nil {
 		return nil, err
@@ -107,16 +144,16 @@ func (f *folder) load(agency string) (*ring, error) {
 		if id == "" && r.state.Previous == "" {
 			continue
 		}
-		key, err := f.read(agency, id)
+		key, err := f.read(agency, id, of)
 		if err != nil {
 			return nil, err
 		}
-		r.public.Keys = append(r.public.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: id, Algorithm: string(jose.ES256), Use: "sig"})
+		r.public.Keys = append(r.public.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: id, Algorithm: string(of.algorithm), Use: "sig"})
 		if id != r.state.Current {
 			continue
 		}
-		options := (&jose.SignerOptions{}).WithType("at+jwt") // RFC 9068, 2.1
-		r.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: id}}, options)
+		options := (&jose.SignerOptions{}).WithType(of.typ)
+		r.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: of.algorithm, Key: jose.JSONWebKey{Key: key, KeyID: id}}, options)
 		if err != nil {
 			return nil, fmt.Errorf("token: %w", err)
 		}
@@ -126,7 +163,7 @@ func (f *folder) load(agency string) (*ring, error) {
 
 func keyFile(agency, id string) string { return path.Join(agency, id+".pem") }
 
-func (f *folder) read(agency, id string) (*ecdsa.PrivateKey, error) {
+func (f *folder) read(agency, id string, of *suite) (crypto.Signer, error) {
 	name := keyFile(agency, id)
 	if err := f.private(name); err != nil {
 		return nil, err
@@ -143,8 +180,8 @@ func (f *folder) read(agency, id string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %s: %w", name, err)
 	}
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || key.Curve != elliptic.P256() {
+	key, ok := parsed.(crypto.Signer)
+	if !ok || !of.fits(key) {
 		return nil, fmt.Errorf("%w: %s", errKey, name)
 	}
 	if thumb, err := thumbprint(key); err != nil || thumb != id {
@@ -154,8 +191,8 @@ func (f *folder) read(agency, id string) (*ecdsa.PrivateKey, error) {
 }
 
 // draw makes a new key file and returns the key's id.
-func (f *folder) draw(agency string) (string, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func (f *folder) draw(agency string, of *suite) (string, error) {
+	key, err := of.draw()
 	if err != nil {
 		return "", fmt.Errorf("token: %w", err)
 	}
@@ -170,13 +207,13 @@ func (f *folder) draw(agency string) (string, error) {
 	return id, f.write(keyFile(agency, id), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// settle makes s the agency's state.
-func (f *folder) settle(agency string, s state) error {
+// settle makes s the agency's state of a suite.
+func (f *folder) settle(agency string, of *suite, s state) error {
 	raw, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
-	return f.write(path.Join(agency, stateFile), raw)
+	return f.write(path.Join(agency, of.state), raw)
 }
 
 // write replaces a file whole: it is on disk before its name points to it.

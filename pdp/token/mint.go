@@ -60,7 +60,7 @@ func (i *Issuer) Mint(ctx context.Context, session string, facts *wire.Facts, d 
 	if d.Effect != wire.Allow || facts.Portal.Origin == "" || facts.Person.ID == "" {
 		return "", time.Time{}, fmt.Errorf("token: nothing was allowed to anybody")
 	}
-	ring, err := i.ring(facts.Portal.Agency, true)
+	ring, err := i.ring(facts.Portal.Agency, i.access, true)
 	if err != nil {
 		return "", time.Time{}, err
 	}

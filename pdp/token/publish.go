@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,13 +50,30 @@ func (i *Issuer) Handler() http.Handler {
 	return mux
 }
 
-// JWKS returns the public keys that an agency publishes.
+// JWKS returns the public keys that an agency publishes: those of access tokens,
+// and those of security events where it has such keys.
 func (i *Issuer) JWKS(agency string) (jose.JSONWebKeySet, error) {
-	ring, err := i.ring(agency, false)
+	access, err := i.ring(agency, i.access, false)
 	if err != nil {
 		return jose.JSONWebKeySet{}, err
 	}
-	return ring.public, nil
+	i.mu.RLock()
+	mute := i.mute[agency]
+	i.mu.RUnlock()
+	if mute {
+		return access.public, nil
+	}
+	events, err := i.ring(agency, i.events, false)
+	switch {
+	case errors.Is(err, ErrNoKeys):
+		i.mu.Lock()
+		i.mute[agency] = i.rings[ringKey{agency, i.events}] == nil
+		i.mu.Unlock()
+		return access.public, nil
+	case err != nil:
+		return jose.JSONWebKeySet{}, err
+	}
+	return jose.JSONWebKeySet{Keys: slices.Concat(access.public.Keys, events.public.Keys)}, nil
 }
 
 func (i *Issuer) publish(w http.ResponseWriter, r *http.Request, document func(jose.JSONWebKeySet, string) any) {
