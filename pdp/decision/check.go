@@ -60,13 +60,12 @@ func (s *Server) startCheck(w http.ResponseWriter, r *http.Request, q *question)
 	if !problem.ReadJSON(w, r, limitCheck, &body) {
 		return
 	}
-	request := s.lastRefused(q)
-	device, ok := s.Sessions.Admitted(request)
+	device, ok := s.Sessions.Admitted(q.AccessRequest)
 	if !ok {
 		s.signInAgain(w, r, q, reason.New(reason.SessionNone), false)
 		return
 	}
-	c, wait := s.checks.begin(request, s.Clock(), func(c *check) {
+	c, wait := s.checks.begin(s.lastRefused(q), s.Clock(), func(c *check) {
 		c.device = device
 		c.id, c.done = s.Devices.Ask(device)
 	})
@@ -79,13 +78,13 @@ func (s *Server) startCheck(w http.ResponseWriter, r *http.Request, q *question)
 	problem.WriteJSON(w, r, wire.CheckAnswer{ID: c.id, Stage: wire.CheckSent})
 }
 
-// lastRefused is what the session asks to have decided again: writing, if that
-// was refused, else reading.
+// lastRefused is what the session asks to have decided again; reading, if
+// nothing was refused.
 func (s *Server) lastRefused(q *question) wire.AccessRequest {
 	request := q.AccessRequest
-	request.Navigation, request.Action = false, wire.ActionWrite
-	if last, known := s.Sessions.Peek(request); !known || last.Outcome != wire.AccessRefused {
-		request.Action = wire.ActionRead
+	request.Navigation, request.Action, request.Class = false, wire.ActionRead, ""
+	if action, class, ok := s.Sessions.LastRefused(request); ok {
+		request.Action, request.Class = action, class
 	}
 	return request
 }

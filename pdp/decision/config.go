@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -20,6 +21,8 @@ type Sessions interface {
 	Authorize(ctx context.Context, q wire.AccessRequest) wire.Access
 	// Peek is what Authorize last answered, if it is still known.
 	Peek(q wire.AccessRequest) (wire.Access, bool)
+	// LastRefused is what was refused last to the session, there where q is from.
+	LastRefused(q wire.AccessRequest) (action wire.Action, class string, ok bool)
 	// Admitted reports whether a session may be used for such a request, and
 	// the device that it is bound to.
 	Admitted(q wire.AccessRequest) (deviceID string, ok bool)
@@ -86,6 +89,8 @@ type Server struct {
 	checks  checks
 	routes  map[string]route
 	assets  http.Handler
+	// unreadable refuses what may be for any part of a portal.
+	unreadable wire.Reason
 	// complained is when an unknown proxy was last logged.
 	complained atomic.Int64
 }
@@ -99,7 +104,8 @@ func New(c Config) (*Server, error) {
 	if !strings.HasPrefix(c.SignIn, "https://") {
 		return nil, errors.New("decision: the sign-in page must have an https address")
 	}
-	s := &Server{Config: c, assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets())}
+	s := &Server{Config: c, assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets()),
+		unreadable: reason.New(reason.AddressUnreadable)}
 	s.routes = s.table()
 	s.portals.source = c.Portals
 	s.checks.bySession = map[[sha256.Size]byte]*check{}

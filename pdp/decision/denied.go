@@ -12,9 +12,9 @@ import (
 // not met, or a problem document for a script. It tells of the decision that
 // refused; if that is not known any more, of the one that holds now.
 func (s *Server) denied(w http.ResponseWriter, r *http.Request, q *question) {
-	a, known := s.Sessions.Peek(q.AccessRequest)
+	a, known := s.peek(q)
 	if !known || a.Outcome != wire.AccessRefused {
-		a = s.Sessions.Authorize(r.Context(), q.AccessRequest)
+		a = s.authorize(r.Context(), q)
 	}
 	back := returnPath(q.uri)
 	switch {

@@ -3,6 +3,7 @@ package decision
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func FuzzCookie(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		got := cookie(http.Header{"Cookie": {line}}, cookieSession)
+		got := cookie([]string{line}, cookieSession)
 		if got == "" {
 			return
 		}
@@ -57,7 +58,7 @@ func FuzzRead(f *testing.F) {
 		if upgrade != "" {
 			h[headerUpgrade] = []string{upgrade}
 		}
-		q, malformed := read(&http.Request{Header: h}, &wire.Portal{})
+		q, malformed := read(&http.Request{Header: h}, &Portal{routes: NewRoutes(nil)})
 		if malformed != "" {
 			return
 		}
@@ -67,6 +68,26 @@ func FuzzRead(f *testing.F) {
 		}
 		if back := returnPath(q.uri); !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") {
 			t.Fatalf("leads back to %q", back)
+		}
+	})
+}
+
+// However a path is written, it is graded no lower than by any route that it
+// leads to in the reading of a server that decodes once and cleans up.
+func FuzzRoutes(f *testing.F) {
+	for _, seed := range []string{"/payroll", "/public/../payroll", "/public%2f..%2fpayroll", "/%70ayroll;x/1", "//payroll", `/\payroll`, "/PAYROLL.", "/p%2561yroll", "/\u212a"} {
+		f.Add(seed)
+	}
+	routes := NewRoutes([]wire.Route{{Path: "/payroll", Action: wire.ActionAdmin}, {Path: "/public", Action: wire.ActionRead}})
+	f.Fuzz(func(t *testing.T, target string) {
+		got := routes.Read("GET", target, false)
+		raw, _, _ := strings.Cut(target, "?")
+		read, err := url.PathUnescape(raw)
+		if err != nil || !strings.HasPrefix(read, "/") {
+			return
+		}
+		if clean := strings.ToLower(path.Clean(read)); (clean == "/payroll" || strings.HasPrefix(clean, "/payroll/")) && got.Action != wire.ActionAdmin {
+			t.Fatalf("%q leads to %q and is graded %q", target, clean, got.Action)
 		}
 	})
 }

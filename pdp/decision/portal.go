@@ -9,20 +9,33 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
+// Portal is a portal that its proxy has proven, with its routes prepared. It
+// does not change.
+type Portal struct {
+	wire.Portal
+	routes *Routes
+}
+
+// Portal returns the portal of a proxy's bearer secret, which the caller must
+// not change.
+func (s *Server) Portal(ctx context.Context, secret string) (*Portal, error) {
+	return s.portals.find(ctx, secret)
+}
+
 // portals remembers the portals that have proven themselves, so that a request
 // costs one digest and one look-up. Who does not know a secret learns nothing
 // from how long a look-up by its digest takes. What is unknown is not
 // remembered: the map holds no more than there are portals.
 type portals struct {
 	source Portals
-	known  atomic.Pointer[map[[sha256.Size]byte]*wire.Portal]
+	known  atomic.Pointer[map[[sha256.Size]byte]*Portal]
 
 	mu    sync.Mutex
 	epoch uint64
 }
 
 // find returns the portal of a secret, which the caller must not change.
-func (p *portals) find(ctx context.Context, secret string) (*wire.Portal, error) {
+func (p *portals) find(ctx context.Context, secret string) (*Portal, error) {
 	hash := digest(secret)
 	if known := p.known.Load(); known != nil {
 		if portal := (*known)[hash]; portal != nil {
@@ -32,22 +45,23 @@ func (p *portals) find(ctx context.Context, secret string) (*wire.Portal, error)
 	p.mu.Lock()
 	epoch := p.epoch
 	p.mu.Unlock()
-	portal, err := p.source.PortalBySecret(ctx, hash)
+	found, err := p.source.PortalBySecret(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
-	p.remember(hash, &portal, epoch)
-	return &portal, nil
+	portal := &Portal{Portal: found, routes: NewRoutes(found.Routes)}
+	p.remember(hash, portal, epoch)
+	return portal, nil
 }
 
 // remember drops what was read before a change.
-func (p *portals) remember(hash [sha256.Size]byte, portal *wire.Portal, epoch uint64) {
+func (p *portals) remember(hash [sha256.Size]byte, portal *Portal, epoch uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.epoch != epoch {
 		return
 	}
-	next := map[[sha256.Size]byte]*wire.Portal{hash: portal}
+	next := map[[sha256.Size]byte]*Portal{hash: portal}
 	if known := p.known.Load(); known != nil {
 		for h, other := range *known {
 			next[h] = other

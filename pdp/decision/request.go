@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"context"
 	"crypto/sha256"
 	"net/http"
 	"net/netip"
@@ -27,13 +28,75 @@ const (
 	cookieSize    = 43 // 256 bits in base64url
 )
 
-// question is what the proxy says of the client's request.
+// Request is what a portal's proxy says of its client's request, in whatever
+// protocol it says so. Portal comes from the proxy's own proof.
+type Request struct {
+	Portal *Portal
+	// Method and Target are the client's, as it wrote them.
+	Method, Target string
+	Address        netip.Addr
+	// Upgrade says that the client asks for another protocol, such as WebSocket.
+	Upgrade bool
+	// Cookies are the client's Cookie headers.
+	Cookies []string
+	// Document says that a browser wants to show the answer as a page.
+	Document bool
+}
+
+// Authorize answers whether the client's request may pass.
+func (s *Server) Authorize(ctx context.Context, r *Request) wire.Access {
+	q := r.question()
+	return s.authorize(ctx, &q)
+}
+
+// question is a Request as the sessions are asked about it.
 type question struct {
 	wire.AccessRequest
-	method string
-	uri    string
-	// document says that a browser wants to show the answer as a page.
+	routes   *Routes
+	reading  Reading
+	method   string
+	uri      string
 	document bool
+}
+
+func (r *Request) question() question {
+	q := question{routes: r.Portal.routes, method: r.Method, uri: r.Target, document: r.Document}
+	q.Portal, q.Address = &r.Portal.Portal, r.Address
+	if value := cookie(r.Cookies, cookieSession); value != "" {
+		q.CookieHash = digest(value)
+	}
+	q.Navigation = r.Document && r.Method == http.MethodGet && !r.Upgrade
+	q.ask(q.routes.Read(r.Method, r.Target, r.Upgrade))
+	return q
+}
+
+// ask has q judged as a reading says.
+func (q *question) ask(r Reading) {
+	q.reading, q.Action, q.Class = r, r.Action, r.classes[0]
+}
+
+// authorize asks the sessions once for each class that the request may be of.
+// The first that is not allowed is the answer.
+func (s *Server) authorize(ctx context.Context, q *question) wire.Access {
+	a := wire.Access{Outcome: wire.AccessRefused, Reason: s.unreadable}
+	for i := range q.reading.n {
+		q.Class = q.reading.classes[i]
+		if a = s.Sessions.Authorize(ctx, q.AccessRequest); a.Outcome != wire.AccessGranted {
+			break
+		}
+	}
+	return a
+}
+
+// peek returns what authorize last answered, if that is still known.
+func (s *Server) peek(q *question) (a wire.Access, known bool) {
+	for i := range q.reading.n {
+		q.Class = q.reading.classes[i]
+		if a, known = s.Sessions.Peek(q.AccessRequest); !known || a.Outcome != wire.AccessGranted {
+			break
+		}
+	}
+	return a, known
 }
 
 // one returns a header that must stand there once, or says that it does not.
@@ -47,31 +110,26 @@ func one(h http.Header, name string) (string, bool) {
 
 // read returns the question of an authenticated proxy, or the name of the
 // header that is missing or malformed.
-func read(r *http.Request, portal *wire.Portal) (q question, malformed string) {
+func read(r *http.Request, portal *Portal) (q question, malformed string) {
 	h := r.Header
+	request := Request{Portal: portal, Cookies: h["Cookie"], Document: wantsDocument(h)}
 	var ok bool
-	if q.method, ok = one(h, headerMethod); !ok {
+	if request.Method, ok = one(h, headerMethod); !ok {
 		return q, headerMethod
 	}
-	if q.uri, ok = one(h, headerURI); !ok {
+	if request.Target, ok = one(h, headerURI); !ok {
 		return q, headerURI
 	}
 	client, ok := one(h, headerClientIP)
 	if !ok {
 		return q, headerClientIP
 	}
-	address, err := netip.ParseAddr(client)
-	if err != nil {
+	var err error
+	if request.Address, err = netip.ParseAddr(client); err != nil {
 		return q, headerClientIP
 	}
-	upgrade := len(h[headerUpgrade]) > 0 || len(h["Upgrade"]) > 0
-	q.Portal, q.Address, q.Action = portal, address, action(q.method, upgrade)
-	if value := cookie(h, cookieSession); value != "" {
-		q.CookieHash = digest(value)
-	}
-	q.document = wantsDocument(h)
-	q.Navigation = q.document && q.method == http.MethodGet && !upgrade
-	return q, ""
+	request.Upgrade = len(h[headerUpgrade]) > 0 || len(h["Upgrade"]) > 0
+	return request.question(), ""
 }
 
 // action grades a request: GET and HEAD read, the rest writes, an upgrade too
@@ -96,8 +154,8 @@ func wantsDocument(h http.Header) bool {
 // cookie returns the value of a cookie of this package, or nothing where there
 // is none that this package could have made. The first one counts: there is no
 // second under a __Host- name.
-func cookie(h http.Header, name string) string {
-	for _, line := range h["Cookie"] {
+func cookie(lines []string, name string) string {
+	for _, line := range lines {
 		for line != "" {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
@@ -128,7 +186,7 @@ func base64URL(text string) bool {
 // cookieDigest returns the digest of the session cookie; without one, the zero
 // digest, which no cookie has.
 func cookieDigest(h http.Header) (d [sha256.Size]byte) {
-	if value := cookie(h, cookieSession); value != "" {
+	if value := cookie(h["Cookie"], cookieSession); value != "" {
 		d = digest(value)
 	}
 	return d

@@ -7,7 +7,6 @@ import (
 
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
-	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // complainEvery bounds the log lines about proxies that prove nothing.
@@ -33,7 +32,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // authenticate returns the portal that the proxy stands for, or answers.
-func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) *wire.Portal {
+func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) *Portal {
 	secret, ok := one(r.Header, headerSecret)
 	if ok {
 		if portal, err := s.portals.find(r.Context(), secret); err == nil {

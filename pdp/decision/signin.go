@@ -19,7 +19,7 @@ import (
 // to sign in and comes back to the very address; whatever else was asked is
 // told where to sign in, and nothing is repeated for it.
 func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) {
-	a := s.Sessions.Authorize(r.Context(), q.AccessRequest)
+	a := s.authorize(r.Context(), q)
 	back := returnPath(q.uri)
 	switch {
 	case q.Navigation && a.Outcome == wire.AccessSignIn:
@@ -43,11 +43,12 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) 
 // ?fresh=1 asks for a new touch of the key.
 func (s *Server) start(w http.ResponseWriter, r *http.Request, q *question) {
 	back := returnPath(r.URL.Query().Get("rd"))
-	page := q.AccessRequest
-	page.Action, page.Navigation = wire.ActionRead, true
-	last, known := s.Sessions.Peek(page)
+	page := *q
+	page.ask(q.routes.Read(http.MethodGet, back, false))
+	page.Navigation = true
+	last, known := s.peek(&page)
 	fresh := (known && last.FreshKey) || r.URL.Query().Get("fresh") == "1"
-	if _, ok := s.Sessions.Admitted(page); ok && !fresh {
+	if _, ok := s.Sessions.Admitted(page.AccessRequest); ok && !fresh {
 		goTo(w, back) // nothing to sign in for
 		return
 	}
@@ -58,7 +59,7 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request, q *question) {
 // sealed handle carries what the callback will need.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, q *question, back string, fresh bool) {
 	// A sign-in in another tab of this browser goes on under the same cookie.
-	pre := cookie(r.Header, cookiePre)
+	pre := cookie(r.Header["Cookie"], cookiePre)
 	if pre == "" {
 		var raw [32]byte
 		if _, err := io.ReadFull(s.Random, raw[:]); err != nil {
@@ -88,7 +89,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, q *question, back
 // callback ends a sign-in: the code, spent once, and the cookie of the browser
 // that began it become a session.
 func (s *Server) callback(w http.ResponseWriter, r *http.Request, q *question) {
-	pre := cookie(r.Header, cookiePre)
+	pre := cookie(r.Header["Cookie"], cookiePre)
 	login, err := wire.Login{}, wire.ErrLoginRefused
 	if pre != "" {
 		login, err = s.Logins.Redeem(r.Context(), r.URL.Query().Get("code"), digest(pre), q.Portal.ID)

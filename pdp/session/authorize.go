@@ -20,9 +20,10 @@ func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Acce
 	if now > m.recordedUntil.Load() {
 		return m.unrecorded(s)
 	}
-	g, first := at.slots[grade(q.Action)].current.Load(), false
+	sl := at.slot(q.Action, q.Class)
+	g, first := sl.current.Load(), false
 	if !m.holds(g, now) {
-		if g, first = m.decided(ctx, s, at, q.Action); g == nil {
+		if g, first = m.decided(ctx, asked{s, at, sl, q.Action, q.Class}); g == nil {
 			return wire.Access{Outcome: wire.AccessRefused, Reason: reason.New(reason.Unavailable), Session: s.id}
 		}
 	}
@@ -45,7 +46,7 @@ func (m *Manager) Peek(q wire.AccessRequest) (wire.Access, bool) {
 	if at == nil {
 		return wire.Access{}, false
 	}
-	g := at.slots[grade(q.Action)].current.Load()
+	g := at.slot(q.Action, q.Class).current.Load()
 	if g == nil {
 		return wire.Access{}, false
 	}
@@ -95,14 +96,23 @@ func (m *Manager) unrecorded(s *session) wire.Access {
 	return wire.Access{Outcome: wire.AccessRefused, Reason: m.why.auditClosed, Session: s.id}
 }
 
-// decided waits for the decision of this network and action, taking it if
+// asked is what one decision is asked about.
+type asked struct {
+	of     *session
+	at     *place
+	slot   *slot
+	action wire.Action
+	class  string
+}
+
+// decided waits for the decision of this network, action and class, taking it if
 // nobody else is, and reports whether this request was the one that took it. It
 // returns nil when the deadline passes first.
-func (m *Manager) decided(ctx context.Context, s *session, at *place, action wire.Action) (*grant, bool) {
+func (m *Manager) decided(ctx context.Context, q asked) (*grant, bool) {
 	deadline := time.NewTimer(m.limits.Deadline)
 	defer deadline.Stop()
 	for range rounds {
-		f, mine := m.fly(s, at, action)
+		f, mine := m.fly(q)
 		if f == nil {
 			return nil, false
 		}

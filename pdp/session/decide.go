@@ -26,8 +26,8 @@ type flight struct {
 
 // fly joins the flight of this slot or starts one. It returns nil when the
 // manager is closing.
-func (m *Manager) fly(s *session, at *place, action wire.Action) (f *flight, mine bool) {
-	sl := &at.slots[grade(action)]
+func (m *Manager) fly(q asked) (f *flight, mine bool) {
+	sl := q.slot
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
 	if sl.flight != nil {
@@ -40,7 +40,7 @@ func (m *Manager) fly(s *session, at *place, action wire.Action) (f *flight, min
 	}
 	f = &flight{done: make(chan struct{})}
 	if !m.start(func() {
-		f.grant = m.compute(s, at, action)
+		f.grant = m.compute(q)
 		sl.mu.Lock()
 		sl.current.Store(f.grant)
 		sl.flight = nil
@@ -54,7 +54,8 @@ func (m *Manager) fly(s *session, at *place, action wire.Action) (f *flight, min
 }
 
 // compute takes a decision, records it and only then lets it take effect.
-func (m *Manager) compute(s *session, at *place, action wire.Action) (g *grant) {
+func (m *Manager) compute(q asked) (g *grant) {
+	s := q.of
 	// The counters are read before the inputs: a change in between ends the
 	// decision at once.
 	g = &grant{of: s, generation: s.generation.Load(), epoch: m.epoch.Load()}
@@ -73,9 +74,9 @@ func (m *Manager) compute(s *session, at *place, action wire.Action) (g *grant) 
 		m.refuse(g, reason.New(reason.Unavailable))
 		return g
 	}
-	facts, d := m.decide(ctx, s, at, action)
+	facts, d := m.decide(ctx, q)
 	token, expires := m.mint(ctx, s, &facts, &d)
-	if err := m.record(ctx, s, at, &facts, &d); err != nil {
+	if err := m.record(ctx, s, q.at, &facts, &d); err != nil {
 		m.log.Error("decision not recorded", "session", s.id, "error", err)
 		m.refuse(g, m.why.auditClosed)
 		return g
@@ -85,9 +86,11 @@ func (m *Manager) compute(s *session, at *place, action wire.Action) (g *grant) 
 }
 
 // decide asks the engine. Whatever goes wrong is a denial with its reason.
-func (m *Manager) decide(ctx context.Context, s *session, at *place, action wire.Action) (wire.Facts, wire.Decision) {
+func (m *Manager) decide(ctx context.Context, q asked) (wire.Facts, wire.Decision) {
+	s, at, action := q.of, q.at, q.action
 	subject := Subject{Session: s.id, SignIn: s.signIn, Binding: at.binding, Portal: s.portal,
-		Network: wire.NetworkFacts{Network: at.network.String(), Proven: true}}
+		Network: wire.NetworkFacts{Network: at.network.String(), Proven: true},
+		Request: wire.RequestFacts{Class: q.class}}
 	facts, d, err := m.engine.Decide(ctx, subject, action)
 	now := m.clock()
 	switch {

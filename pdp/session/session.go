@@ -42,14 +42,15 @@ type place struct {
 	network  netip.Prefix
 	binding  wire.DeviceBinding
 	provenAt int64
-	slots    [grades]slot
+	slots    [grades]slot // of no class
+	classes  classes
 }
 
 func newPlace(network netip.Prefix, binding wire.DeviceBinding) *place {
 	return &place{network: network, binding: binding, provenAt: binding.At.UnixNano()}
 }
 
-// slot holds the decision for one graded action.
+// slot holds the decision for one graded action on one class of resources.
 type slot struct {
 	current atomic.Pointer[grant]
 	mu      sync.Mutex

@@ -1,0 +1,11 @@
+package reason
+
+// Area SES, 050–069: what a request asks for, and by what it is presented.
+const (
+	AddressUnreadable = "ZT-SES-050"
+)
+
+// Area CFG, 135–139: how a portal's requests are judged.
+const (
+	CfgRoutes = "ZT-CFG-135"
+)
