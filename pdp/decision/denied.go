@@ -16,6 +16,10 @@ func (s *Server) denied(w http.ResponseWriter, r *http.Request, q *question) {
 	if !known || a.Outcome != wire.AccessRefused {
 		a = s.authorize(r.Context(), q)
 	}
+	s.refused(w, r, q, &a)
+}
+
+func (s *Server) refused(w http.ResponseWriter, r *http.Request, q *question, a *wire.Access) {
 	back := returnPath(q.uri)
 	switch {
 	case a.Outcome == wire.AccessSignIn && q.Navigation:
@@ -25,19 +29,19 @@ func (s *Server) denied(w http.ResponseWriter, r *http.Request, q *question) {
 		goTo(w, back) // settled meanwhile
 		return
 	}
-	w.Header()[answerDecision] = []string{decisionID(&a)}
+	w.Header()[answerDecision] = []string{decisionID(a)}
 	if a.Outcome == wire.AccessGranted { // settled meanwhile, and yet nothing is repeated
 		a.Reason = reason.New(reason.FormNotSent)
 	}
 	if q.document {
-		s.deniedPage(w, r, q, &a, back)
+		s.deniedPage(w, r, q, a, back)
 		return
 	}
 	if a.Outcome == wire.AccessSignIn {
 		s.signInAgain(w, r, q, a.Reason, a.FreshKey)
 		return
 	}
-	problem.Write(w, r, http.StatusForbidden, a.Reason, problem.WithDecision(decisionID(&a)))
+	problem.Write(w, r, http.StatusForbidden, a.Reason, problem.WithDecision(decisionID(a)))
 }
 
 func (s *Server) deniedPage(w http.ResponseWriter, r *http.Request, q *question, a *wire.Access, back string) {

@@ -3,6 +3,8 @@
 // passes here what lies under /.menshen/ on the portal's own host.
 //
 //	/forward-auth         may this request pass? 200, 401 or 403
+//	/forward-auth/relay   the same, for proxies that hand any other answer than
+//	                      200 on to the browser: it is the browser's answer
 //	/.menshen/challenge   what the browser is answered after a 401
 //	/.menshen/denied      what the browser is answered after a 403
 //	/.menshen/start       begins a sign-in
@@ -14,13 +16,14 @@
 //
 // A proxy proves which portal it stands for by a bearer secret; nothing else
 // names the portal, and the headers that describe the client's request
-// (X-Original-Method, X-Original-URI, X-Original-Upgrade, X-Real-IP) count only
-// behind that proof.
+// (X-Original-Method, X-Original-URI, X-Original-Upgrade, X-Real-IP; for the
+// relay X-Forwarded-Method, -Uri, -Host and -For) count only behind that proof.
 //
 // Guarantees:
-//   - Only /forward-auth answers 200 to the question, only for a granted
-//     request, and every identity header stands in every answer, empty where
-//     there is nothing to say: a client cannot fill one in.
+//   - Only /forward-auth and its relay answer 200 to the question, only for a
+//     granted request, and every identity header stands in every 200 and in
+//     every answer that a proxy keeps, empty where there is nothing to say: a
+//     client cannot fill one in.
 //   - Upgrades and unknown methods are writes.
 //   - A way back leads to the portal it came from (wire.CheckReturnPath), and
 //     never repeats a request that changes something.

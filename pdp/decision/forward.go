@@ -41,9 +41,13 @@ func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request, q *question
 	}
 }
 
-// setAnswer fills in the headers, with one allocation for all their values.
-func setAnswer(h http.Header, a *wire.Access) {
-	values := make([]string, 8)
+// IdentityHeaders tell an application who a request is from, in the order of
+// Identity's values.
+var IdentityHeaders = [...]string{answerToken, answerSubject, answerAccount, answerAgency, answerName, answerDevice, answerAccess, answerDecision}
+
+// Identity returns the values of IdentityHeaders. Where a request was not
+// granted they are empty, apart from the decision's id.
+func Identity(a *wire.Access) (values [len(IdentityHeaders)]string) {
 	if a.Outcome == wire.AccessGranted && a.Identity != nil {
 		values[0] = a.Token
 		values[1], values[2], values[3] = a.Identity.Subject, a.Identity.Account, a.Identity.Agency
@@ -52,11 +56,18 @@ func setAnswer(h http.Header, a *wire.Access) {
 		if a.Decision == nil || a.Decision.Obligations.ReadOnly {
 			values[6] = accessReadOnly
 		}
-	} else {
-		h[answerReason] = []string{a.Reason.Code}
 	}
 	values[7] = decisionID(a)
-	for i, name := range [...]string{answerToken, answerSubject, answerAccount, answerAgency, answerName, answerDevice, answerAccess, answerDecision} {
+	return values
+}
+
+// setAnswer fills in the headers, with one allocation for all their values.
+func setAnswer(h http.Header, a *wire.Access) {
+	values := Identity(a)
+	if a.Outcome != wire.AccessGranted || a.Identity == nil {
+		h[answerReason] = []string{a.Reason.Code}
+	}
+	for i, name := range IdentityHeaders {
 		h[name] = values[i : i+1 : i+1]
 	}
 }

@@ -108,28 +108,49 @@ func one(h http.Header, name string) (string, bool) {
 	return values[0], true
 }
 
+// names are the headers in which a proxy tells of its client's request.
+type names struct{ method, target, clientIP string }
+
 // read returns the question of an authenticated proxy, or the name of the
 // header that is missing or malformed.
-func read(r *http.Request, portal *Portal) (q question, malformed string) {
+func read(r *http.Request, portal *Portal, n names) (q question, malformed string) {
 	h := r.Header
-	request := Request{Portal: portal, Cookies: h["Cookie"], Document: wantsDocument(h)}
+	request := Request{Portal: portal, Cookies: h["Cookie"], Document: WantsDocument(first(h, "Sec-Fetch-Mode"), first(h, "Accept"))}
 	var ok bool
-	if request.Method, ok = one(h, headerMethod); !ok {
-		return q, headerMethod
+	if request.Method, ok = one(h, n.method); !ok {
+		return q, n.method
 	}
-	if request.Target, ok = one(h, headerURI); !ok {
-		return q, headerURI
+	if request.Target, ok = one(h, n.target); !ok {
+		return q, n.target
 	}
-	client, ok := one(h, headerClientIP)
+	client, ok := one(h, n.clientIP)
 	if !ok {
-		return q, headerClientIP
+		return q, n.clientIP
 	}
 	var err error
 	if request.Address, err = netip.ParseAddr(client); err != nil {
-		return q, headerClientIP
+		return q, n.clientIP
 	}
-	request.Upgrade = len(h[headerUpgrade]) > 0 || len(h["Upgrade"]) > 0
+	request.Upgrade = said(h, headerUpgrade) || said(h, "Upgrade")
 	return request.question(), ""
+}
+
+// said reports whether any of a header's values says something: a proxy that
+// fills in a template sends an empty one where its client sent none.
+func said(h http.Header, name string) bool {
+	for _, value := range h[name] {
+		if value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // action grades a request: GET and HEAD read, the rest writes, an upgrade too
@@ -141,14 +162,15 @@ func action(method string, upgrade bool) wire.Action {
 	return wire.ActionWrite
 }
 
-// wantsDocument follows Fetch Metadata and, for browsers without it, Accept. A
-// client that lies about this chooses no more than the form of its refusal.
-func wantsDocument(h http.Header) bool {
-	if mode := h["Sec-Fetch-Mode"]; len(mode) > 0 && mode[0] != "" {
-		return mode[0] == "navigate"
+// WantsDocument reports whether a browser wants to show the answer as a page.
+// It follows Fetch Metadata (Sec-Fetch-Mode) and, for browsers without it,
+// Accept. A client that lies about this chooses no more than the form of its
+// refusal.
+func WantsDocument(fetchMode, accept string) bool {
+	if fetchMode != "" {
+		return fetchMode == "navigate"
 	}
-	accept := h["Accept"]
-	return len(accept) > 0 && strings.Contains(accept[0], "text/html")
+	return strings.Contains(accept, "text/html")
 }
 
 // cookie returns the value of a cookie of this package, or nothing where there

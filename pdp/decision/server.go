@@ -18,10 +18,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if portal == nil {
 		return
 	}
-	q, malformed := read(r, portal)
+	if r.URL.Path == "/forward-auth/relay" {
+		s.relay(w, r, portal)
+		return
+	}
+	q, malformed := read(r, portal, names{headerMethod, headerURI, headerClientIP})
 	if malformed != "" {
-		s.Logger.Error("proxy misconfigured", "portal", portal.ID, "header", malformed)
-		problem.Write(w, r, http.StatusInternalServerError, reason.New(reason.ProxyMalformed, "header", malformed))
+		s.Malformed(w, r, portal, malformed)
 		return
 	}
 	if r.URL.Path == "/forward-auth" {
@@ -39,12 +42,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) *Portal {
 			return portal
 		}
 	}
-	now := s.Clock().UnixNano()
-	if last := s.complained.Load(); now-last >= int64(complainEvery) && s.complained.CompareAndSwap(last, now) {
-		s.Logger.Warn("a proxy did not prove a portal", "from", r.RemoteAddr)
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
-	problem.Write(w, r, http.StatusUnauthorized, reason.New(reason.ProxyUnknown))
+	s.Unproven(w, r)
 	return nil
 }
 
@@ -72,9 +70,7 @@ func (s *Server) table() map[string]route {
 // onHost answers what lies under /.menshen/ on the portal's host.
 func (s *Server) onHost(w http.ResponseWriter, r *http.Request, q *question) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	plainHeaders(h)
 	to, ok := s.routes[r.URL.Path]
 	switch {
 	case ok:
@@ -93,6 +89,13 @@ func (s *Server) onHost(w http.ResponseWriter, r *http.Request, q *question) {
 		return
 	}
 	to.answer(w, r, q)
+}
+
+// plainHeaders are those of whatever a browser is answered.
+func plainHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
 }
 
 // goTo sends the browser on by GET. The address stands as it is: cleaning it

@@ -20,6 +20,10 @@ import (
 // told where to sign in, and nothing is repeated for it.
 func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) {
 	a := s.authorize(r.Context(), q)
+	s.challenged(w, r, q, &a)
+}
+
+func (s *Server) challenged(w http.ResponseWriter, r *http.Request, q *question, a *wire.Access) {
 	back := returnPath(q.uri)
 	switch {
 	case q.Navigation && a.Outcome == wire.AccessSignIn:
@@ -27,7 +31,7 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request, q *question) 
 	case q.Navigation && a.Outcome == wire.AccessGranted:
 		goTo(w, back) // signed in meanwhile, in another tab
 	case a.Outcome == wire.AccessRefused:
-		s.denied(w, r, q)
+		s.refused(w, r, q, a)
 	case q.document:
 		s.Pages.Fault(w, r, http.StatusUnauthorized, reason.New(reason.FormNotSent), startPath(pageOf(r, q), a.FreshKey))
 	default:
