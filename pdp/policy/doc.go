@@ -23,7 +23,8 @@
 //     of these numbers ends it too.
 //
 // The package is pure: no clock, no files, no log. The shipped Class A
-// baseline lies in baseline/ and works unedited.
+// baseline lies in baseline/ and works unedited; what it must answer lies in
+// baseline/cases/, as data that an agency can extend (ParseCases, Check).
 //
 // Annotations that the engine reads:
 //

@@ -248,27 +248,36 @@ func present(f *wire.Facts) bool {
 	return f.Device.ID != "" && f.Standing.DeviceID == f.Device.ID && f.Standing.Result.DeviceID == f.Device.ID
 }
 
+// claim is one of the claims that policies see, with its name in the schema.
+type claim struct {
+	name types.String
+	id   wire.ClaimID
+}
+
+var claims = [...]claim{
+	{"osRelease", wire.ClaimOSRelease},
+	{"osUpdates", wire.ClaimOSUpdates},
+	{"automaticUpdates", wire.ClaimAutoUpdates},
+	{"diskEncryption", wire.ClaimDiskEncryption},
+	{"firewall", wire.ClaimFirewall},
+	{"secureBoot", wire.ClaimSecureBoot},
+	{"kernelLockdown", wire.ClaimKernelLockdown},
+	{"screenLock", wire.ClaimScreenLock},
+	{"antivirus", wire.ClaimAntivirus},
+	{"timeSync", wire.ClaimTimeSync},
+	{"administrators", wire.ClaimAdministrators},
+	{"usbStorage", wire.ClaimUSBStorage},
+}
+
 func claimStates(f *wire.Facts) types.Record {
-	state := func(id wire.ClaimID) types.Value {
-		if !present(f) {
-			return types.String("none")
+	states := make(types.RecordMap, len(claims))
+	for _, c := range claims {
+		states[c.name] = types.String("none")
+		if present(f) {
+			states[c.name] = types.String(claimState(&f.Standing.Result, c.id))
 		}
-		return types.String(claimState(&f.Standing.Result, id))
 	}
-	return types.NewRecord(types.RecordMap{
-		"osRelease":        state(wire.ClaimOSRelease),
-		"osUpdates":        state(wire.ClaimOSUpdates),
-		"automaticUpdates": state(wire.ClaimAutoUpdates),
-		"diskEncryption":   state(wire.ClaimDiskEncryption),
-		"firewall":         state(wire.ClaimFirewall),
-		"secureBoot":       state(wire.ClaimSecureBoot),
-		"kernelLockdown":   state(wire.ClaimKernelLockdown),
-		"screenLock":       state(wire.ClaimScreenLock),
-		"antivirus":        state(wire.ClaimAntivirus),
-		"timeSync":         state(wire.ClaimTimeSync),
-		"administrators":   state(wire.ClaimAdministrators),
-		"usbStorage":       state(wire.ClaimUSBStorage),
-	})
+	return types.NewRecord(states)
 }
 
 // claimState is "pass" only for one claim that passes and has no finding.

@@ -27,11 +27,6 @@ type rule struct {
 
 var (
 	idShape = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,99}$`)
-	claims  = [...]wire.ClaimID{
-		wire.ClaimOSRelease, wire.ClaimOSUpdates, wire.ClaimAutoUpdates, wire.ClaimDiskEncryption, wire.ClaimFirewall,
-		wire.ClaimSecureBoot, wire.ClaimKernelLockdown, wire.ClaimScreenLock, wire.ClaimAntivirus, wire.ClaimTimeSync,
-		wire.ClaimAdministrators, wire.ClaimUSBStorage,
-	}
 	// remedies are the actions that wire.Remedy knows.
 	remedies = [...]string{"fix-claim", "sign-in", "attest", "register-key", "ask-admin", "wait"}
 )
@@ -72,7 +67,7 @@ func (r *rule) check(codes map[string]bool) error {
 		return errors.New("a forbid needs a @reason: a person must be told why")
 	case !codes[r.reason]:
 		return fmt.Errorf("@reason(%q) is a code without a text", r.reason)
-	case r.claim != "" && !slices.Contains(claims[:], r.claim):
+	case r.claim != "" && !slices.ContainsFunc(claims[:], func(c claim) bool { return c.id == r.claim }):
 		return fmt.Errorf("@claim(%q) is no claim that agents measure", r.claim)
 	case r.remedy != "" && !slices.Contains(remedies[:], r.remedy):
 		return fmt.Errorf("@remedy(%q) is none of %q", r.remedy, remedies)
