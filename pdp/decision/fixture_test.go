@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -326,12 +325,4 @@ func (w *world) readsOnly(s session.Subject, a wire.Action) (wire.Facts, wire.De
 		return w.allow(s, a)
 	}
 	return w.deny(s, a)
-}
-
-// styleHash is how a content security policy names the page's one style.
-func styleHash(page string) string {
-	_, rest, _ := strings.Cut(page, "<style>")
-	style, _, _ := strings.Cut(rest, "</style>")
-	sum := sha256.Sum256([]byte(style))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

@@ -187,15 +187,10 @@ func (w *world) startNginx(ctx context.Context, secret string) error {
 	if err := os.CopyFS(filepath.Join(root, "nginx"), os.DirFS("installer/proxies/nginx")); err != nil {
 		return err
 	}
-	shipped, err := os.ReadFile("installer/proxies/nginx.conf")
-	if err != nil {
-		return err
-	}
 	secrets := fmt.Sprintf("map $server_name $menshen_portal_secret {\n    default \"\";\n    %s %q;\n}\n", portalHost, secret)
 	for name, text := range map[string]string{
 		"pdp-ca.pem":        ca,
 		"nginx/secret.conf": secrets,
-		"nginx.conf":        string(shipped),
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
 			return err
@@ -213,7 +208,7 @@ func (w *world) startNginx(ctx context.Context, secret string) error {
 	}); err != nil {
 		return err
 	}
-	if w.nginx, err = w.start("nginx", w.at(w.net.Gate, 0), "nginx", "-c", filepath.Join(root, "nginx.conf"),
+	if w.nginx, err = w.start("nginx", w.at(w.net.Gate, 0), "nginx", "-c", filepath.Join(root, "nginx/nginx.conf"),
 		"-p", root, "-e", filepath.Join(root, "error.log"), "-g", "daemon off;"); err != nil {
 		return err
 	}

@@ -1,0 +1,142 @@
+package proxies
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// closed holds that a request is answered as unavailable and gets no further.
+func (g *gate) closed(what, method, target, cookie string, header ...string) answer {
+	g.t.Helper()
+	got := g.send(method, target, "", with([]string{"Cookie", cookie}, header)...)
+	if n := len(g.take()); n != 0 || (got.status != http.StatusInternalServerError && got.status != http.StatusServiceUnavailable) {
+		g.t.Errorf("%s: %s %s: %d, reached %d: %.200s", what, method, target, got.status, n, got.text)
+	}
+	if got.header.Get("Location") != "" || got.header.Get("Set-Cookie") != "" {
+		g.t.Errorf("%s: %v", what, got.header)
+	}
+	return got
+}
+
+func closedWithoutThePDP(g *gate) {
+	cookie, _ := g.signedIn("/")
+	g.front.close()
+	for name, header := range map[string][]string{"page": page, "form": page, "script": script, "other": nil} {
+		method := "GET"
+		if name == "form" {
+			method = "POST"
+		}
+		for _, target := range []string{"/", "/.menshen/start", "/.menshen/assets/x"} {
+			got := g.closed(name, method, target, cookie, header...)
+			if !strings.Contains(got.text, "ZT-SYS-002") || !strings.Contains(got.text, "\u5b58\u53d6\u670d\u52d9") || !strings.Contains(got.text, "Access service not available") {
+				g.t.Errorf("%s %s: %d %s", name, target, got.status, got.text)
+			}
+			want := "text/html; charset=utf-8"
+			if name == "script" {
+				want = "application/problem+json"
+			}
+			if kind := got.header.Get("Content-Type"); !strings.EqualFold(kind, want) || got.header.Get("Cache-Control") != "no-store" {
+				g.t.Errorf("%s %s: %v", name, target, got.header)
+			}
+			if name != "script" && !strings.Contains(got.header.Get("Content-Security-Policy"), styleHash(got.text)) {
+				g.t.Errorf("the page's style is not what its policy permits: %s", styleHash(got.text))
+			}
+		}
+	}
+	if got, _ := g.upgrade(cookie, "websocket"); got.status < 500 || len(g.take()) != 0 {
+		g.t.Error("a WebSocket is answered", got.status)
+	}
+	if got := g.send2("GET", "/", "", "cookie", cookie); got.status < 500 || len(g.take()) != 0 {
+		g.t.Error("HTTP/2 is answered", got.status)
+	}
+}
+
+// styleHash is how a content security policy names the page's one style.
+func styleHash(page string) string {
+	_, rest, _ := strings.Cut(page, "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// An impostor in the PDP's place proves nothing by a certificate of its own.
+func closedToAnImpostor(g *gate) {
+	cookie, _ := g.signedIn("/")
+	g.front.close()
+	_, issue := authority(g.t)
+	impostor(g.t, g.front.address, issue("localhost"))
+	g.closed("an impostor", "GET", "/", cookie)
+	if got := g.send("GET", "/.menshen/start", "", page...); got.status < 500 {
+		g.t.Error("the impostor's own page is shown:", got.status)
+	}
+}
+
+// Only the answers of the protocol open anything.
+func closedOnNonsense(g *gate) {
+	cookie, _ := g.signedIn("/")
+	for _, status := range []int{300, 301, 302, 303, 304, 307, 400, 402, 404, 405, 407, 418, 421, 429, 500, 502, 503, 504, 599} {
+		g.front.answer(func(w http.ResponseWriter, _ *http.Request) {
+			for _, name := range identityHeaders {
+				w.Header().Set(name, "somebody")
+			}
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(status)
+		})
+		got := g.send("GET", "/", "", with([]string{"Cookie", cookie}, script)...)
+		if n := len(g.take()); n != 0 || got.status < 400 {
+			g.t.Errorf("the PDP answers %d: %d, reached %d", status, got.status, n)
+		}
+	}
+	for name, text := range map[string]string{
+		"nothing": "", "no HTTP": "hello\r\n\r\n", "half a line": "HTTP/1.1 2", "half a header": "HTTP/1.1 200 OK\r\nMenshen-Subject: per", "a status of letters": "HTTP/1.1 2OO OK\r\n\r\n",
+		"zeros": strings.Repeat("\x00", 200), "endless header": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("a", 1<<20) + "\r\n\r\n", "another protocol": "SSH-2.0-OpenSSH_9.2\r\n",
+		"an upgrade": "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+	} {
+		g.front.answer(func(w http.ResponseWriter, _ *http.Request) {
+			var conn net.Conn
+			if conn, _, _ = w.(http.Hijacker).Hijack(); conn != nil {
+				_, _ = io.WriteString(conn, text)
+				_ = conn.Close()
+			}
+		})
+		g.closed(name, "GET", "/", cookie, script...)
+	}
+	// Who was let in is told to the application by the PDP alone: what it does
+	// not say is empty there, and not the client's.
+	g.front.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	got := g.send("GET", "/", "", with([]string{"Cookie", cookie}, forgeries()[:40])...)
+	for _, a := range g.take() {
+		if text := fmt.Sprint(a.header); strings.Contains(text, "forged") {
+			g.t.Error(got.status, text)
+		}
+	}
+}
+
+// A PDP that does not answer is waited for, but not for ever.
+func closedWhileThePDPIsSilent(g *gate) {
+	cookie, _ := g.signedIn("/")
+	silence := make(chan struct{})
+	g.front.answer(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-silence:
+		case <-r.Context().Done():
+		}
+	})
+	g.closed("a silent PDP", "GET", "/", cookie, page...)
+	close(silence)
+}
+
+func closedWithAWrongSecret(g *gate) {
+	cookie, _ := g.signedIn("/")
+	g.set(func() { g.removed = true })
+	g.server.PortalsChanged()
+	got := g.send("GET", "/", "", with([]string{"Cookie", cookie}, page)...)
+	if got.status != http.StatusUnauthorized || !strings.Contains(got.text, "ZT-SES-020") || len(g.reached()) != 0 {
+		g.t.Fatal(got.status, got.text)
+	}
+}
