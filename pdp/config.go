@@ -145,10 +145,14 @@ type PluginConfig struct {
 	Deadline yamlfile.Duration `yaml:"deadline"`
 }
 
-// AuditConfig sets the audit log's room.
+// AuditConfig sets the audit log's room, and how long what decisions were
+// taken from can be read.
 type AuditConfig struct {
 	// ReserveMiB is room kept back for administration when the disk is full.
 	ReserveMiB int `yaml:"reserve_mib"`
+	// InputsDays is how long the inputs of decisions are kept: no longer, and
+	// at most 30 days less.
+	InputsDays int `yaml:"inputs_days"`
 }
 
 // LogConfig sets the program's own log.
@@ -168,7 +172,7 @@ func Default() Config {
 		Inventory:   InventoryConfig{ExploitedWithin: every(14 * day), FeedLife: every(7 * day)},
 		Trust:       TrustConfig{Refresh: every(45 * time.Second)},
 		Plugins:     PluginsConfig{Folder: "/usr/lib/menshen/plugins"},
-		Audit:       AuditConfig{ReserveMiB: 64},
+		Audit:       AuditConfig{ReserveMiB: 64, InputsDays: 180},
 	}
 }
 
@@ -219,6 +223,9 @@ func (c *Config) Check() []yamlfile.Fault {
 	c.checkPlugins(wrong)
 	if c.Audit.ReserveMiB < 1 {
 		wrong("$.audit.reserve_mib", "must be at least 1: administration needs room on a full disk")
+	}
+	if c.Audit.InputsDays < minInputsDays || c.Audit.InputsDays > maxInputsDays {
+		wrong("$.audit.inputs_days", "must be from %d to %d", minInputsDays, maxInputsDays)
 	}
 	return faults
 }

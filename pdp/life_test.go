@@ -124,8 +124,10 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	set, err := loadPolicy(PolicyConfig{})
 	s.must(err)
 	e.policy.Store(set)
+	inputs, err := newInputs(Default().Audit, st, [32]byte{1})
+	s.must(err)
 	sessions, err := session.New(t.Context(), session.Config{
-		Store: st, Engine: e, Tokens: s, Recorder: s, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Limits: session.DefaultLimits(),
+		Store: st, Engine: e, Tokens: s, Recorder: s, Inputs: inputs, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Limits: session.DefaultLimits(),
 	})
 	s.must(err)
 	s.pdp = &PDP{names: s.names, sessions: sessions, logger: slog.New(slog.DiscardHandler)}

@@ -18,6 +18,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/inventory"
+	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
@@ -47,6 +48,7 @@ type PDP struct {
 	engine     *engine
 	situation  *situation
 	tokens     *token.Issuer
+	inputs     *recorded.Keeper
 	sessions   *session.Manager
 	pages      *web.Site
 	agents     *api.API
@@ -175,8 +177,11 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 	if err := p.agencyKeys(ctx); err != nil {
 		return err
 	}
+	if p.inputs, err = newInputs(p.config.Audit, p.state.store, p.state.ring.Seal); err != nil {
+		return err
+	}
 	if p.sessions, err = session.New(ctx, session.Config{
-		Store: p.state.store, Engine: p.engine, Tokens: p.tokens, Recorder: p.state.log,
+		Store: p.state.store, Engine: p.engine, Tokens: p.tokens, Recorder: p.state.log, Inputs: p.inputs,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "session"), Limits: session.DefaultLimits(),
 	}); err != nil {
 		return err

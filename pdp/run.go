@@ -15,11 +15,12 @@ import (
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
 	"github.com/menshen-zt/menshen/pdp/keyring"
+	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/sweeper"
 )
 
 // sweptKinds are the store's kinds whose records end by themselves.
-var sweptKinds = [...]string{appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session"}
+var sweptKinds = [...]string{appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind}
 
 const (
 	sweepEvery = 10 * time.Minute

@@ -31,4 +31,7 @@ type AuditRecord struct {
 	Decision string `json:"decision,omitempty"`
 	// Detail is the kind's own JSON document.
 	Detail []byte `json:"detail,omitempty"`
+	// Inputs are what a decision was computed from, sealed. The chain covers
+	// them as they are, so it holds when nobody can open them any more.
+	Inputs *SealedInputs `json:"inputs,omitempty"`
 }

@@ -70,7 +70,8 @@ type Decision struct {
 	// turns this denial into an allow: the engine tried them. Where it is not
 	// set they are one for each reason, and nobody knows whether they do.
 	Suffices bool `json:"suffices,omitempty"`
-	// InputsDigest is SHA-256 over the canonical Facts, hexadecimal.
+	// InputsDigest is SHA-256 over the canonical DecisionInputs, hexadecimal.
+	// They hold a salt. Whoever records the decision sets it.
 	InputsDigest string    `json:"inputs_digest"`
 	At           time.Time `json:"at"`
 	// ValidUntil is the earliest end of all the inputs.

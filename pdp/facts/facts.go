@@ -79,7 +79,9 @@ func (a *Assembler) Assemble(ctx context.Context, s Subject) (wire.Facts, error)
 		Binding: s.Binding,
 		Network: wire.NetworkFacts{Network: s.Network, Proven: s.NetworkProven},
 		Request: s.Request,
-		At:      a.config.Clock().UTC(),
+		// Without the monotonic clock, which no record keeps: a replay compares
+		// the same times.
+		At: a.config.Clock().UTC().Round(0),
 	}
 	var err error
 	if f.Person, err = found(ctx, a, a.config.Directory.Person, s.SignIn.PersonID); err != nil {

@@ -1,9 +1,6 @@
 package policy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -15,17 +12,12 @@ import (
 )
 
 // Decide judges one action of one session at that moment. It never fails: what
-// cannot be judged is denied. The decision's id stays empty.
+// cannot be judged is denied. The decision's id and the digest of its inputs
+// stay empty: whoever records it sets them.
 func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire.Decision {
 	at = at.UTC()
 	facts.At = at
 	d := wire.Decision{Action: action, PolicyVersion: e.version, At: at, ValidUntil: e.validUntil(&facts, at)}
-	digest, err := inputsDigest(&facts)
-	if err != nil {
-		return refuse(d, reason.New(reason.BadFacts))
-	}
-	d.InputsDigest = digest
-
 	r := newRequest(&facts, at)
 	now := e.evaluate(r, action)
 	if now.allowed {
@@ -37,13 +29,6 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 		d.Effect = wire.StepUp
 		d.Remedies = []wire.Remedy{{Reason: d.Reasons[0], Action: "sign-in"}}
 	}
-	return d
-}
-
-func refuse(d wire.Decision, why wire.Reason) wire.Decision {
-	d.Effect = wire.Deny
-	d.Reasons = []wire.Reason{why}
-	d.Remedies = []wire.Remedy{{Reason: why, Action: "ask-admin"}}
 	return d
 }
 
@@ -146,14 +131,4 @@ func (x *explanation) tell(why wire.Reason, claim wire.ClaimID, remedy string) {
 	if remedy != "" {
 		x.remedies = append(x.remedies, wire.Remedy{Reason: why, Claim: claim, Action: remedy})
 	}
-}
-
-// inputsDigest covers everything that the engine may look at.
-func inputsDigest(f *wire.Facts) (string, error) {
-	canonical, err := json.Marshal(f)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:]), nil
 }

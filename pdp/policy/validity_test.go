@@ -2,11 +2,9 @@ package policy
 
 import (
 	"fmt"
-	"math"
 	"testing"
 	"time"
 
-	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -55,24 +53,6 @@ func TestADecisionHoldsWhileItIsValid(t *testing.T) {
 				t.Errorf("%v, score %d: %v turned into %v before its end", back, score, first.Effect, last.Effect)
 			}
 		}
-	}
-}
-
-func TestTheDigestCoversTheFacts(t *testing.T) {
-	e := baseline(t)
-	f := good(wire.PortalNormal)
-	a := e.Decide(f, wire.ActionRead, at)
-	if b := e.Decide(f, wire.ActionRead, at); a.InputsDigest != b.InputsDigest || len(a.InputsDigest) != 64 {
-		t.Error("the same facts give two digests")
-	}
-	f.Person.Groups = []string{"hr", "audit"}
-	if b := e.Decide(f, wire.ActionRead, at); a.InputsDigest == b.InputsDigest {
-		t.Error("other facts give the same digest")
-	}
-	f.Trust.Nats = math.NaN()
-	d := e.Decide(f, wire.ActionRead, at)
-	if d.Effect != wire.Deny || d.Reasons[0].Code != reason.BadFacts {
-		t.Errorf("facts without a canonical form: %+v", d)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestDecisionIsRecordedWhole(t *testing.T) {
 		last.Portal != "por-hr" || last.Session != a.Session || last.Agency != "moda" {
 		t.Fatalf("%+v", last)
 	}
-	var detail recorded
+	var detail wire.DecisionDetail
 	if err := json.Unmarshal(last.Detail, &detail); err != nil || detail.Decision.Effect != wire.Allow || detail.Network != "192.0.2.0/24" {
 		t.Fatal(err, string(last.Detail))
 	}

@@ -22,7 +22,7 @@ type Subject struct {
 }
 
 // Engine puts the facts of a subject together and decides. The Decision's ID,
-// Action and At are set by this package. Facts are kept and must not change
+// Action, At and InputsDigest are set by this package. Facts are kept and must not change
 // afterwards.
 type Engine interface {
 	Decide(ctx context.Context, subject Subject, action wire.Action) (wire.Facts, wire.Decision, error)
@@ -38,12 +38,18 @@ type Recorder interface {
 	Append(ctx context.Context, r wire.AuditRecord) (uint64, error)
 }
 
+// Inputs seals what a decision about a person was computed from, for its record.
+type Inputs interface {
+	Seal(ctx context.Context, agency, person, decision string, canonical []byte) (wire.SealedInputs, error)
+}
+
 // Config is what a Manager stands on. All members are needed.
 type Config struct {
 	Store    store.Store
 	Engine   Engine
 	Tokens   Tokens
 	Recorder Recorder
+	Inputs   Inputs
 	Clock    func() time.Time
 	Random   io.Reader
 	Logger   *slog.Logger

@@ -10,13 +10,8 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-const (
-	// freshFor is how long a touch of the key counts as fresh: a step-up asked
-	// for within it would send the person round in circles, so it refuses.
-	freshFor = 2 * time.Minute
-	// refusalHolds is how long a refusal stands that has no end of its own.
-	refusalHolds = time.Second
-)
+// refusalHolds is how long a refusal stands that has no end of its own.
+const refusalHolds = time.Second
 
 // flight is a decision being taken; grant is set before done closes.
 type flight struct {
@@ -74,86 +69,73 @@ func (m *Manager) compute(q asked) (g *grant) {
 		m.refuse(g, reason.New(reason.Unavailable))
 		return g
 	}
-	facts, d := m.decide(ctx, q)
-	token, expires := m.mint(ctx, s, &facts, &d)
-	if err := m.record(ctx, s, q.at, &facts, &d); err != nil {
+	in, d := m.decide(ctx, q)
+	token, expires := m.mint(ctx, s, &in, &d)
+	sealed, err := m.seal(ctx, s, &in, &d)
+	if err != nil {
+		m.log.Error("a decision's inputs not sealed", "session", s.id, "error", err)
+		m.refuse(g, reason.New(reason.InputsUnsealed))
+		return g
+	}
+	if err := m.record(ctx, s, q.at, &in.Facts, &d, sealed); err != nil {
 		m.log.Error("decision not recorded", "session", s.id, "error", err)
 		m.refuse(g, m.why.auditClosed)
 		return g
 	}
-	m.settle(g, s, &facts, &d, token, expires)
+	m.settle(g, s, &in.Facts, &d, token, expires)
 	return g
 }
 
 // decide asks the engine. Whatever goes wrong is a denial with its reason.
-func (m *Manager) decide(ctx context.Context, q asked) (wire.Facts, wire.Decision) {
+func (m *Manager) decide(ctx context.Context, q asked) (wire.DecisionInputs, wire.Decision) {
 	s, at, action := q.of, q.at, q.action
 	subject := Subject{Session: s.id, SignIn: s.signIn, Binding: at.binding, Portal: s.portal,
 		Network: wire.NetworkFacts{Network: at.network.String(), Proven: true},
 		Request: wire.RequestFacts{Class: q.class}}
+	in := wire.DecisionInputs{Action: action, TouchedAt: s.signIn.At.UTC()}
 	facts, d, err := m.engine.Decide(ctx, subject, action)
-	now := m.clock()
-	switch {
-	case err != nil:
+	if err != nil {
 		m.log.Error("deciding failed", "session", s.id, "error", err)
-		deny(&d, reason.New(reason.Unavailable))
-	case d.Effect == wire.Deny:
-	case !d.ValidUntil.After(now):
-		deny(&d, reason.New(reason.Unavailable)) // an input ended before it could be used
-	case d.Effect == wire.Allow && d.Obligations.ReadOnly && action != wire.ActionRead:
-		deny(&d, reason.New(reason.ReadOnlySession))
-	case d.Effect == wire.StepUp && now.Sub(s.signIn.At) < freshFor:
-		d.Effect = wire.Deny // the key was touched a moment ago: that is not what is missing
+		in.EngineFailed = true
+	} else {
+		in.Facts, in.PolicyVersion = facts, d.PolicyVersion
 	}
-	d.Action, d.At = action, now.UTC()
-	if d.ID, err = wire.NewID(wire.PrefixDecision, m.random); err != nil {
+	in.At = m.clock().UTC().Round(0)
+	if in.ID, err = wire.NewID(wire.PrefixDecision, m.random); err != nil {
 		panic(err) // no randomness: compute refuses
 	}
-	return facts, d
-}
-
-func deny(d *wire.Decision, why wire.Reason) {
-	d.Effect, d.Obligations, d.ValidUntil = wire.Deny, wire.Obligations{}, time.Time{}
-	d.Reasons = append([]wire.Reason{why}, d.Reasons...)
+	return in, Conclude(d, &in)
 }
 
 // mint makes the token of an allow; a failure turns the allow into a denial.
-func (m *Manager) mint(ctx context.Context, s *session, facts *wire.Facts, d *wire.Decision) (string, time.Time) {
+func (m *Manager) mint(ctx context.Context, s *session, in *wire.DecisionInputs, d *wire.Decision) (string, time.Time) {
 	if d.Effect != wire.Allow {
 		return "", time.Time{}
 	}
-	token, expires, err := m.tokens.Mint(ctx, s.id, facts, d)
+	token, expires, err := m.tokens.Mint(ctx, s.id, &in.Facts, d)
 	if err != nil || token == "" || !expires.After(d.At) {
 		m.log.Error("access token not minted", "session", s.id, "error", err)
-		deny(d, reason.New(reason.Internal))
+		in.TokenFailed = true
+		*d = Conclude(*d, in)
 		return "", time.Time{}
 	}
 	return token, expires
 }
 
-// recorded is the detail of an AuditDecision record.
-type recorded struct {
-	Decision *wire.Decision `json:"decision"`
-	Network  string         `json:"network"`
-	AAL      int            `json:"aal"`
-	Standing wire.Standing  `json:"standing"`
-	Trust    struct {
-		Score    int              `json:"score"`
-		Coverage float64          `json:"coverage"`
-		Weights  string           `json:"weights"`
-		Terms    []wire.TrustTerm `json:"terms,omitempty"`
-	} `json:"trust"`
-}
-
-func (m *Manager) record(ctx context.Context, s *session, at *place, facts *wire.Facts, d *wire.Decision) error {
-	r := recorded{Decision: d, Network: at.network.String(), AAL: s.signIn.AAL, Standing: facts.Standing.Standing}
-	r.Trust.Score, r.Trust.Coverage = facts.Trust.Score, facts.Trust.Coverage
-	r.Trust.Weights, r.Trust.Terms = facts.Trust.Weights, facts.Trust.Terms
+func (m *Manager) record(ctx context.Context, s *session, at *place, facts *wire.Facts, d *wire.Decision, sealed wire.SealedInputs) error {
+	r := wire.DecisionDetail{
+		Decision: d, Network: at.network.String(), AAL: s.signIn.AAL, Standing: facts.Standing.Standing,
+		EvidenceAt: facts.Standing.Result.IssuedAt, SignInAt: s.signIn.At.UTC(),
+		Trust: wire.RecordedTrust{Nats: facts.Trust.Nats, Score: facts.Trust.Score, Coverage: facts.Trust.Coverage,
+			Weights: facts.Trust.Weights, Terms: facts.Trust.Terms},
+	}
 	detail, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	return m.note(ctx, s.audit(wire.AuditDecision, d.At, d.ID, detail))
+	entry := s.audit(wire.AuditDecision, d.At, d.ID, detail)
+	entry.Inputs = &sealed
+	return m.note(ctx, entry)
 }
 
 func (s *session) audit(kind wire.AuditKind, at time.Time, decision string, detail []byte) wire.AuditRecord {

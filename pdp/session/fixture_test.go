@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/recorded"
+	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 )
@@ -32,6 +34,9 @@ type bench struct {
 	t     testing.TB
 	path  string
 	store store.Store
+	// inputs seals, unless sealErr is set.
+	inputs  *recorded.Keeper
+	sealErr error
 
 	mu       sync.Mutex
 	now      time.Time
@@ -62,7 +67,10 @@ func (b *bench) open() {
 		b.t.Fatal(err)
 	}
 	b.store = s
-	m, err := New(b.t.Context(), Config{Store: s, Engine: b, Tokens: b, Recorder: b, Clock: b.clock, Random: rand.Reader,
+	if b.inputs, err = recorded.New(recorded.Config{Store: s, Sealer: seal.New([32]byte{1}), Clock: b.clock, Random: rand.Reader, Keep: 180 * 24 * time.Hour}); err != nil {
+		b.t.Fatal(err)
+	}
+	m, err := New(b.t.Context(), Config{Store: s, Engine: b, Tokens: b, Recorder: b, Inputs: b, Clock: b.clock, Random: rand.Reader,
 		Logger: slog.New(slog.DiscardHandler), Limits: DefaultLimits()})
 	if err != nil {
 		b.t.Fatal(err)
@@ -132,6 +140,16 @@ func (b *bench) Append(ctx context.Context, r wire.AuditRecord) (uint64, error) 
 	}
 	b.records = append(b.records, r)
 	return uint64(len(b.records)), nil
+}
+
+func (b *bench) Seal(ctx context.Context, agency, person, decision string, canonical []byte) (wire.SealedInputs, error) {
+	b.mu.Lock()
+	err := b.sealErr
+	b.mu.Unlock()
+	if err != nil {
+		return wire.SealedInputs{}, err
+	}
+	return b.inputs.Seal(ctx, agency, person, decision, canonical)
 }
 
 var errLog = errors.New("disk full")

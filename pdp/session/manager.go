@@ -22,6 +22,7 @@ type Manager struct {
 	engine   Engine
 	tokens   Tokens
 	recorder Recorder
+	inputs   Inputs
 	clock    func() time.Time
 	random   io.Reader
 	log      *slog.Logger
@@ -63,14 +64,14 @@ type reasons struct{ none, idle, tooOld, network, reconfirm, auditClosed wire.Re
 // New returns a Manager with the sessions that the store holds. Run must be
 // running for anything to be allowed for longer than a moment.
 func New(ctx context.Context, c Config) (*Manager, error) {
-	if c.Store == nil || c.Engine == nil || c.Tokens == nil || c.Recorder == nil || c.Clock == nil || c.Random == nil || c.Logger == nil {
+	if c.Store == nil || c.Engine == nil || c.Tokens == nil || c.Recorder == nil || c.Inputs == nil || c.Clock == nil || c.Random == nil || c.Logger == nil {
 		return nil, errors.New("session: a member of the configuration is missing")
 	}
 	if err := c.Limits.check(); err != nil {
 		return nil, err
 	}
 	m := &Manager{
-		store: c.Store, engine: c.Engine, tokens: c.Tokens, recorder: c.Recorder,
+		store: c.Store, engine: c.Engine, tokens: c.Tokens, recorder: c.Recorder, inputs: c.Inputs,
 		clock: c.Clock, random: c.Random, log: c.Logger, limits: c.Limits,
 		idle: int64(c.Limits.Idle), reconfirmFrom: int64(c.Limits.ReconfirmFrom), reconfirmAt: int64(c.Limits.ReconfirmAt),
 		known: newRegistry(), computing: make(chan struct{}, c.Limits.Computing),

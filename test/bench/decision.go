@@ -19,6 +19,8 @@ import (
 	"github.com/menshen-zt/menshen/pdp/decision"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/policy"
+	"github.com/menshen-zt/menshen/pdp/recorded"
+	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
 	"github.com/menshen-zt/menshen/pdp/token"
@@ -76,8 +78,12 @@ func knownSession(ctx context.Context) (http.Handler, string, func() error, erro
 	if err != nil {
 		return nil, "", nil, err
 	}
+	inputs, err := recorded.New(recorded.Config{Store: p.store, Sealer: seal.New([32]byte{1}), Clock: time.Now, Random: rand.Reader, Keep: 180 * 24 * time.Hour})
+	if err != nil {
+		return nil, "", nil, err
+	}
 	manager, err := session.New(ctx, session.Config{
-		Store: p.store, Engine: judge{p.policy, portal}, Tokens: p.tokens, Recorder: p.log, Clock: time.Now, Random: rand.Reader,
+		Store: p.store, Engine: judge{p.policy, portal}, Tokens: p.tokens, Recorder: p.log, Inputs: inputs, Clock: time.Now, Random: rand.Reader,
 		Logger: logger(), Limits: session.DefaultLimits(),
 	})
 	if err != nil {
