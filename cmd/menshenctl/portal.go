@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) portal() *cobra.Command {
-	return noun("portal", "Portals behind their proxies", a.portalCreate(), a.portalList(), a.portalHosts())
+	return noun("portal", "Portals behind their proxies", a.portalCreate(), a.portalList(), a.portalHosts(), a.portalRoutes(), a.portalTokens())
 }
 
 func (a *app) portalCreate() *cobra.Command {

@@ -7,5 +7,6 @@ const (
 
 // Area CFG, 135–139: how a portal's requests are judged.
 const (
-	CfgRoutes = "ZT-CFG-135"
+	CfgRoutes    = "ZT-CFG-135"
+	CfgTokenFrom = "ZT-CFG-136"
 )

@@ -53,6 +53,7 @@ type Directory interface {
 
 	Portal(ctx context.Context, id string) (wire.Portal, error)
 	SetPortalHosts(ctx context.Context, id string, hosts []string) (wire.Portal, error)
+	PortalRules
 }
 
 // Transfers moves devices between agencies.

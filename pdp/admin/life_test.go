@@ -67,6 +67,14 @@ func TestADevicesLifeIsChangedAndRecorded(t *testing.T) {
 			got, err := f.SetPortalHosts(ctx, portal.Portal.ID, client.Hosts{Devices: []string{d.Name}})
 			return slices.Equal(got.Hosts, []string{d.ID}) && got.SecretHash == nil, err
 		}},
+		{"portal routes", "", func() (bool, error) {
+			got, err := f.SetPortalRoutes(ctx, portal.Portal.ID, client.Routes{Routes: []wire.Route{{Path: "/x", Class: "c"}}})
+			return len(got.Routes) == 1 && got.Routes[0].Class == "c" && got.SecretHash == nil, err
+		}},
+		{"portal tokens", "", func() (bool, error) {
+			got, err := f.SetPortalTokenFrom(ctx, portal.Portal.ID, client.TokenFrom{Networks: []string{"192.0.2.0/24"}})
+			return slices.Equal(got.TokenFrom, []string{"192.0.2.0/24"}) && got.SecretHash == nil, err
+		}},
 		{"device transfer", d.ID, func() (bool, error) {
 			moved, err = f.TransferDevice(ctx, "moda", d.Name, client.Transfer{Agency: "nstc", Name: "NS-1", Reason: "moved"})
 			return moved.Agency == "nstc" && moved.Name == "NS-1" && moved.ID != d.ID && moved.Group == "", err
@@ -111,6 +119,22 @@ func TestAChangeOfALifeThatIsRefused(t *testing.T) {
 		}},
 		"no portal": {http.StatusNotFound, reason.CfgNotFound, func() error {
 			_, err := f.SetPortalHosts(ctx, "por-00000000000000000000000004", client.Hosts{})
+			return err
+		}},
+		"routes of no portal": {http.StatusNotFound, reason.CfgNotFound, func() error {
+			_, err := f.SetPortalRoutes(ctx, "por-00000000000000000000000004", client.Routes{})
+			return err
+		}},
+		"tokens of a portal's origin": {http.StatusNotFound, reason.CfgNotFound, func() error {
+			_, err := f.SetPortalTokenFrom(ctx, "https://hr.example", client.TokenFrom{})
+			return err
+		}},
+		"a route": {http.StatusBadRequest, reason.CfgRoutes, func() error {
+			_, err := f.SetPortalRoutes(ctx, portal.Portal.ID, client.Routes{Routes: []wire.Route{{Path: "x", Class: "c"}}})
+			return err
+		}},
+		"a network": {http.StatusBadRequest, reason.CfgTokenFrom, func() error {
+			_, err := f.SetPortalTokenFrom(ctx, portal.Portal.ID, client.TokenFrom{Networks: []string{"0.0.0.0/0"}})
 			return err
 		}},
 		"a portal's origin": {http.StatusNotFound, reason.CfgNotFound, func() error {

@@ -49,6 +49,8 @@ func (a *Admin) newMux() *http.ServeMux {
 		"POST /v1/devices/{name}/repairs":                   a.repairDevice,
 		"GET /v1/devices/{name}/repairs/{id}":               a.showRepair,
 		"POST /v1/portals/{id}/hosts":                       a.setPortalHosts,
+		"POST /v1/portals/{id}/routes":                      a.setPortalRoutes,
+		"POST /v1/portals/{id}/tokens":                      a.setPortalTokenFrom,
 		"GET /v1/agencies/{agency}/software":                a.exportSoftware,
 		"GET /v1/devices/{name}/software":                   a.showSoftware,
 		"GET /v1/devices/{name}/baselines":                  a.showBaselines,

@@ -56,6 +56,7 @@ type world struct {
 	sealErr  error
 	lookups  int
 	removed  bool
+	routes   []wire.Route
 	during   func() // a portal's look-up
 	logErr   error
 }
@@ -170,7 +171,9 @@ func (w *world) PortalBySecret(_ context.Context, hash [sha256.Size]byte) (wire.
 	switch {
 	case w.removed:
 	case hash == sha256.Sum256([]byte(secret)):
-		return hr, nil
+		portal := hr
+		portal.Routes = w.routes
+		return portal, nil
 	case hash == sha256.Sum256([]byte(otherSecret)):
 		return budget, nil
 	}
