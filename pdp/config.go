@@ -31,6 +31,7 @@ type Config struct {
 	Trust       TrustConfig       `yaml:"trust"`
 	Plugins     PluginsConfig     `yaml:"plugins"`
 	Audit       AuditConfig       `yaml:"audit"`
+	Operations  OperationsConfig  `yaml:"operations"`
 	Log         LogConfig         `yaml:"log"`
 }
 
@@ -221,6 +222,7 @@ func (c *Config) Check() []yamlfile.Fault {
 	}
 	c.checkTimes(wrong)
 	c.checkPlugins(wrong)
+	c.Operations.check(wrong)
 	if c.Audit.ReserveMiB < 1 {
 		wrong("$.audit.reserve_mib", "must be at least 1: administration needs room on a full disk")
 	}

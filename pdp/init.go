@@ -48,7 +48,11 @@ func Init(ctx context.Context, c Config, first First) (made Made, err error) {
 	if err := keyring.Create(keysDir(c), authority); err != nil {
 		return made, err
 	}
-	s, err := openState(c, quiet())
+	o, err := newOperations(ctx, Config{}, "", quiet()) // nobody looks
+	if err != nil {
+		return made, err
+	}
+	s, err := openState(c, o, quiet())
 	if err != nil {
 		return made, err
 	}

@@ -37,6 +37,8 @@ type PDP struct {
 	started time.Time
 	state   *state
 
+	operations *operations
+
 	names      *directory.Directory
 	hosts      *hosts
 	software   *inventory.Library
@@ -67,10 +69,13 @@ func (p *PDP) score(deviceID string) (int, bool) {
 // New opens the PDP's state and wires its parts. Nothing listens before Run.
 func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p *PDP, err error) {
 	p = &PDP{config: c, version: version, logger: logger, started: time.Now()}
-	if p.state, err = openState(c, logger); err != nil {
+	if p.operations, err = newOperations(ctx, c, version, logger); err != nil {
 		return nil, err
 	}
-	for _, part := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAdmin} {
+	if p.state, err = openState(c, p.operations, logger); err != nil {
+		return nil, errors.Join(err, p.operations.close())
+	}
+	for _, part := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAdmin, p.wireOperations} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -88,7 +93,7 @@ func (p *PDP) Close() error {
 	if p.tokens != nil {
 		all = errors.Join(all, p.tokens.Close())
 	}
-	return errors.Join(all, p.state.Close())
+	return errors.Join(all, p.state.Close(), p.operations.close())
 }
 
 func (p *PDP) wireDevices(ctx context.Context) (err error) {
@@ -149,7 +154,7 @@ func (p *PDP) wirePeople(context.Context) (err error) {
 }
 
 func (p *PDP) wireEngine(ctx context.Context) (err error) {
-	if p.situation, err = newSituation(ctx, p.config, p.state, p.names, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
+	if p.situation, err = newSituation(ctx, p.config, p.state, p.operations, p.names, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
 		return err
 	}
 	p.engine = new(engine)
@@ -181,13 +186,13 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 		return err
 	}
 	if p.sessions, err = session.New(ctx, session.Config{
-		Store: p.state.store, Engine: p.engine, Tokens: p.tokens, Recorder: p.state.log, Inputs: p.inputs,
+		Store: p.state.store, Engine: observedEngine{p.engine, p.operations}, Tokens: observedTokens{p.tokens, p.operations}, Recorder: p.state.log, Inputs: p.inputs,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "session"), Limits: session.DefaultLimits(),
 	}); err != nil {
 		return err
 	}
 	p.proxies, err = decision.New(decision.Config{
-		Sessions: p.sessions, Portals: p.names, Logins: p.people, Sealer: seal.New(p.state.ring.Seal),
+		Sessions: observedSessions{p.sessions, p.operations.metrics}, Portals: p.names, Logins: p.people, Sealer: seal.New(p.state.ring.Seal),
 		Devices: p.appraisal, Taken: p.appraisal.Taken, Pages: p.pages, SignIn: p.config.Web.Origin + signInPath,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "decision"),
 	})

@@ -70,6 +70,7 @@ func (p *PDP) Run(ctx context.Context) (err error) {
 }
 
 func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
+	parts.Go(func() { p.operations.ready.Run(ctx) })
 	parts.Go(func() { p.appraisal.Run(ctx) })
 	parts.Go(func() { p.software.Run(ctx) })
 	parts.Go(func() { p.exceptions.Run(ctx) })
@@ -146,12 +147,17 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 	}
 	ca := p.state.ring.Authority
 	agents := p.agents.Server(keyring.NewServer(ca, p.config.Agents.Names, time.Now).Certificate)
-	proxies := p.newServer(p.proxies, keyring.NewServer(ca, p.config.Proxies.Names, time.Now).Certificate)
-	people := p.newServer(p.webHandler(), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pages, nil })
+	proxies := p.newServer(p.operations.traces.Handler("proxies", p.proxies), keyring.NewServer(ca, p.config.Proxies.Names, time.Now).Certificate)
+	operators := p.newServer(p.operationsHandler(), nil)
+	operators.TLSConfig = nil
+	people := p.newServer(p.operations.traces.Handler("web", p.webHandler()), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pages, nil })
 	for _, l := range []struct {
 		name, address string
 		http          *http.Server
-	}{{"web", p.config.Web.Listen, people}, {"agents", p.config.Agents.Listen, agents}, {"proxies", p.config.Proxies.Listen, proxies}} {
+	}{{"web", p.config.Web.Listen, people}, {"agents", p.config.Agents.Listen, agents}, {"proxies", p.config.Proxies.Listen, proxies}, {"operations", p.config.Operations.Listen, operators}} {
+		if l.address == "" {
+			continue // operations alone may have none
+		}
 		var config net.ListenConfig
 		listener, err := config.Listen(ctx, "tcp", l.address)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/facts"
+	"github.com/menshen-zt/menshen/pdp/telemetry"
 	"github.com/menshen-zt/menshen/pdp/trust"
 	"github.com/menshen-zt/menshen/plugins/host"
 )
@@ -20,6 +21,7 @@ type situation struct {
 	plugins *host.Host
 	trust   *trust.Trust
 	names   *directory.Directory
+	metrics *telemetry.Metrics
 
 	mu      sync.Mutex
 	changed func(sessionID string)
@@ -45,12 +47,12 @@ type touch struct {
 // after a restart of the PDP old sessions are assessed and not taught again.
 const taughtWithin = 2 * time.Minute
 
-func newSituation(ctx context.Context, c Config, s *state, names *directory.Directory, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
+func newSituation(ctx context.Context, c Config, s *state, o *operations, names *directory.Directory, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
 	weights, err := trust.DefaultWeights()
 	if err != nil {
 		return nil, err
 	}
-	one := &situation{names: names, changed: func(string) {}, proven: map[string]proof{}, taught: map[string]touch{}, last: map[string]string{}}
+	one := &situation{names: names, metrics: o.metrics, changed: func(string) {}, proven: map[string]proof{}, taught: map[string]touch{}, last: map[string]string{}}
 	history := trust.NewHistory(s.store, s.ring.Pseudonym, time.Now, logger)
 	var registered []host.Config
 	for _, p := range c.Plugins.Run {
@@ -69,7 +71,7 @@ func newSituation(ctx context.Context, c Config, s *state, names *directory.Dire
 		logger.Info("plugin sandbox", "plugin", l.Plugin, "enforced", l.Enforced, "not_enforced", l.Missing)
 	}
 	fusion, err := trust.New(trust.Config{
-		Plugins: one.plugins, History: history, Weights: weights, Standing: standing,
+		Plugins: observedPlugins{one.plugins, o}, History: history, Weights: weights, Standing: standing,
 		Clock: time.Now, Logger: logger, Refresh: c.Trust.Refresh.Duration, Changed: one.tell,
 	})
 	if err != nil {
@@ -98,6 +100,7 @@ func (s *situation) tell(sessionID string) {
 
 // pluginChanged may be called before there is a fusion to tell.
 func (s *situation) pluginChanged(name string, up bool) {
+	s.metrics.Plugin(name, up)
 	s.mu.Lock()
 	fusion := s.trust
 	s.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // state is everything of the PDP that lies on its disk.
 type state struct {
 	ring  *keyring.Ring
-	log   *audit.Log
+	log   observedLog
 	store *bolt.Store
 }
 
@@ -32,7 +32,7 @@ var ErrNotInitialised = errors.New("pdp: no keys in the data folder: run `menshe
 
 // openState opens keys, audit log and store, in this order: the log's clock
 // check comes before anything that expires is read (design: invariant 13).
-func openState(c Config, logger *slog.Logger) (s *state, err error) {
+func openState(c Config, o *operations, logger *slog.Logger) (s *state, err error) {
 	s = new(state)
 	defer func() {
 		if err != nil {
@@ -45,12 +45,13 @@ func openState(c Config, logger *slog.Logger) (s *state, err error) {
 		}
 		return s, err
 	}
-	s.log, err = audit.Open(auditDir(c), audit.Options{
+	log, err := audit.Open(auditDir(c), audit.Options{
 		Clock: time.Now, Logger: logger.With("part", "audit"), Key: s.ring.Audit, ReserveBytes: int64(c.Audit.ReserveMiB) << 20,
 	})
 	if err != nil {
 		return s, err
 	}
+	s.log = observedLog{log, o}
 	s.store, err = bolt.Open(storeFile(c), bolt.Options{})
 	return s, err
 }
@@ -70,7 +71,7 @@ func (s *state) Close() error {
 	if s.store != nil {
 		all = errors.Join(all, s.store.Close())
 	}
-	if s.log != nil {
+	if s.log.Log != nil {
 		all = errors.Join(all, s.log.Close())
 	}
 	return all

@@ -42,6 +42,8 @@ type Access struct {
 	// FreshKey says with AccessSignIn that a new touch of the key is needed.
 	FreshKey bool
 	Session  string
+	// Waited says that the decision did not stand yet when the request came.
+	Waited bool
 	Identity *Identity
 	// Decision is nil where no decision was taken. It is shared: read only.
 	Decision *Decision

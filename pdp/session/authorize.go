@@ -22,7 +22,8 @@ func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Acce
 	}
 	sl := at.slot(q.Action, q.Class)
 	g, first := sl.current.Load(), false
-	if !m.holds(g, now) {
+	waited := !m.holds(g, now)
+	if waited {
 		if g, first = m.decided(ctx, asked{s, at, sl, q.Action, q.Class}); g == nil {
 			return wire.Access{Outcome: wire.AccessRefused, Reason: reason.New(reason.Unavailable), Session: s.id}
 		}
@@ -35,7 +36,9 @@ func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Acce
 		m.used(g)
 	}
 	s.touch(now)
-	return g.access
+	answer := g.access
+	answer.Waited = waited
+	return answer
 }
 
 // Peek returns what Authorize last answered for such a request, if that is
@@ -112,7 +115,7 @@ func (m *Manager) decided(ctx context.Context, q asked) (*grant, bool) {
 	deadline := time.NewTimer(m.limits.Deadline)
 	defer deadline.Stop()
 	for range rounds {
-		f, mine := m.fly(q)
+		f, mine := m.fly(ctx, q)
 		if f == nil {
 			return nil, false
 		}

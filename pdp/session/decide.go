@@ -21,7 +21,7 @@ type flight struct {
 
 // fly joins the flight of this slot or starts one. It returns nil when the
 // manager is closing.
-func (m *Manager) fly(q asked) (f *flight, mine bool) {
+func (m *Manager) fly(ctx context.Context, q asked) (f *flight, mine bool) {
 	sl := q.slot
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
@@ -35,7 +35,7 @@ func (m *Manager) fly(q asked) (f *flight, mine bool) {
 	}
 	f = &flight{done: make(chan struct{})}
 	if !m.start(func() {
-		f.grant = m.compute(q)
+		f.grant = m.compute(ctx, q)
 		sl.mu.Lock()
 		sl.current.Store(f.grant)
 		sl.flight = nil
@@ -48,8 +48,9 @@ func (m *Manager) fly(q asked) (f *flight, mine bool) {
 	return f, true
 }
 
-// compute takes a decision, records it and only then lets it take effect.
-func (m *Manager) compute(q asked) (g *grant) {
+// compute takes a decision, records it and only then lets it take effect. It
+// outlives the request that it began with: of ctx only the values count.
+func (m *Manager) compute(ctx context.Context, q asked) (g *grant) {
 	s := q.of
 	// The counters are read before the inputs: a change in between ends the
 	// decision at once.
@@ -60,8 +61,9 @@ func (m *Manager) compute(q asked) (g *grant) {
 			m.refuse(g, reason.New(reason.Internal))
 		}
 	}()
-	ctx, cancel := context.WithTimeout(m.base, m.limits.Deadline)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.limits.Deadline)
 	defer cancel()
+	defer context.AfterFunc(m.base, cancel)()
 	select {
 	case m.computing <- struct{}{}:
 		defer func() { <-m.computing }()

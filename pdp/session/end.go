@@ -49,6 +49,13 @@ func (m *Manager) RevokePerson(ctx context.Context, personID string) (int, error
 	return len(list), failed
 }
 
+// Live returns how many sessions there are.
+func (m *Manager) Live() int {
+	m.known.mu.Lock()
+	defer m.known.mu.Unlock()
+	return len(m.known.byID)
+}
+
 // Sessions returns a person's sessions, oldest first; everybody's for "".
 func (m *Manager) Sessions(personID string) []Info {
 	list := m.of(personID)

@@ -22,6 +22,10 @@ var owners = []owner{
 	{"github.com/landlock-lsm/go-landlock", []string{"plugins/host"}},
 	{"github.com/go-webauthn/webauthn", []string{"pdp/ceremony"}},
 	{"github.com/google/uuid", []string{"pdp/ceremony"}}, // go-webauthn's metadata speaks it
+	// The field's own two ways to be looked at; both kept by their foundations.
+	{"github.com/prometheus/client_golang", []string{"pdp/telemetry"}},
+	{"go.opentelemetry.io/otel", []string{"pdp/telemetry"}},
+	{"go.opentelemetry.io/proto/otlp", []string{"test"}}, // what a collector receives
 	{"go.etcd.io/bbolt", []string{"pdp/store/bolt"}},
 	{"go.etcd.io/etcd", []string{"pdp/store/etcd"}},
 	{"github.com/cedar-policy/cedar-go", []string{"pdp/policy"}},
