@@ -56,6 +56,8 @@ type AgentsConfig struct {
 type ProxiesConfig struct {
 	Listen string   `yaml:"listen"`
 	Names  []string `yaml:"names"`
+	// GRPCListen is where Envoy asks (ext_authz); empty if there is none.
+	GRPCListen string `yaml:"grpc_listen"`
 }
 
 // AdminConfig is the administrators' Unix socket.
@@ -206,6 +208,11 @@ func (c *Config) Check() []yamlfile.Fault {
 	for path, address := range map[string]string{"$.web.listen": c.Web.Listen, "$.agents.listen": c.Agents.Listen, "$.proxies.listen": c.Proxies.Listen} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			wrong(path, "must be HOST:PORT or :PORT")
+		}
+	}
+	if c.Proxies.GRPCListen != "" {
+		if _, _, err := net.SplitHostPort(c.Proxies.GRPCListen); err != nil {
+			wrong("$.proxies.grpc_listen", "must be HOST:PORT or :PORT, or be left out")
 		}
 	}
 	if len(c.Agents.Names) == 0 {

@@ -49,6 +49,7 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 		"plugin unchecked":  {good + "plugins:\n  run:\n    - name: x\n", "line 10: plugins.run[0].sha256"},
 		"plugin elsewhere":  {good + "plugins:\n  run:\n    - name: ../x\n      sha256: " + strings.Repeat("ab", 32) + "\n", "line 10: plugins.run[0].name"},
 		"no approver":       {good + "attestation:\n  reference:\n    approvers: 0\n", "line 10: attestation.reference.approvers"},
+		"Envoy nowhere":     {good + "proxies:\n  grpc_listen: here\n", "line 9: proxies.grpc_listen"},
 		"no reserve":        {good + "audit:\n  reserve_mib: 0\n", "line 9: audit.reserve_mib"},
 		"inputs too short":  {good + "audit:\n  inputs_days: 59\n", "line 9: audit.inputs_days"},
 		"inputs for ever":   {good + "audit:\n  inputs_days: 3661\n", "line 9: audit.inputs_days"},

@@ -44,7 +44,7 @@ func (p *PDP) Run(ctx context.Context) (err error) {
 	var serving sync.WaitGroup
 	for _, s := range servers {
 		serving.Go(func() {
-			if err := s.serve(); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 				stop(fmt.Errorf("pdp: %s: %w", s.name, err))
 			}
 		})
@@ -114,22 +114,31 @@ func (p *PDP) tendKeys(ctx context.Context) {
 type server struct {
 	name     string
 	listener net.Listener
-	http     *http.Server
+	service
 }
 
-func (s server) serve() error {
-	if s.http.TLSConfig != nil {
-		return s.http.ServeTLS(s.listener, "", "")
+// service answers on a listener.
+type service interface {
+	// serve answers until drain, and returns http.ErrServerClosed then.
+	serve(net.Listener) error
+	// drain lets requests under way end, for a while.
+	drain()
+}
+
+type httpService struct{ *http.Server }
+
+func (s httpService) serve(l net.Listener) error {
+	if s.TLSConfig != nil {
+		return s.ServeTLS(l, "", "")
 	}
-	return s.http.Serve(s.listener)
+	return s.Serve(l)
 }
 
-// drain lets requests under way end, for a while.
-func (s server) drain() {
+func (s httpService) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
 	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close() // what is left has had its time
+	if s.Shutdown(ctx) != nil {
+		_ = s.Close() // what is left has had its time
 	}
 }
 
@@ -153,23 +162,24 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 	people := p.newServer(p.operations.traces.Handler("web", p.webHandler()), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pages, nil })
 	for _, l := range []struct {
 		name, address string
-		http          *http.Server
-	}{{"web", p.config.Web.Listen, people}, {"agents", p.config.Agents.Listen, agents}, {"proxies", p.config.Proxies.Listen, proxies}, {"operations", p.config.Operations.Listen, operators}} {
+		service       service
+	}{{"web", p.config.Web.Listen, httpService{people}}, {"agents", p.config.Agents.Listen, httpService{agents}}, {"proxies", p.config.Proxies.Listen, httpService{proxies}},
+		{"operations", p.config.Operations.Listen, httpService{operators}}, {"proxies.grpc", p.config.Proxies.GRPCListen, p.envoys()}} {
 		if l.address == "" {
-			continue // operations alone may have none
+			continue // operations and Envoy alone may have none
 		}
 		var config net.ListenConfig
 		listener, err := config.Listen(ctx, "tcp", l.address)
 		if err != nil {
 			return servers, fmt.Errorf("%s.listen: %w", l.name, err)
 		}
-		servers = append(servers, server{l.name, listener, l.http})
+		servers = append(servers, server{l.name, listener, l.service})
 	}
 	socket, err := admin.Listen(p.config.Admin.Socket, len(p.config.Admin.UIDs) > 0)
 	if err != nil {
 		return servers, err
 	}
-	return append(servers, server{"admin", socket, p.admin.Server()}), nil
+	return append(servers, server{"admin", socket, httpService{p.admin.Server()}}), nil
 }
 
 // webHandler is the PDP's own origin: pages, ceremonies and published keys.

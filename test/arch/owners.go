@@ -17,8 +17,11 @@ var owners = []owner{
 	{"github.com/google/go-tpm/tpm2/transport", []string{"agent/tpm"}},
 	{"github.com/hashicorp/go-plugin", []string{"plugins/contract", "plugins/host"}},
 	{"github.com/hashicorp/go-hclog", []string{"plugins/contract", "plugins/host"}},
-	{"google.golang.org/grpc", []string{"plugins/contract", "plugins/host"}},
+	{"google.golang.org/grpc", []string{"plugins/contract", "plugins/host", "pdp/decision/extauthz"}},
 	{"google.golang.org/protobuf", []string{"plugins/contract"}},
+	// Envoy's own interface definitions, and the status that they speak.
+	{"github.com/envoyproxy/go-control-plane/envoy", []string{"pdp/decision/extauthz"}},
+	{"google.golang.org/genproto/googleapis/rpc/status", []string{"pdp/decision/extauthz"}},
 	{"github.com/landlock-lsm/go-landlock", []string{"plugins/host"}},
 	{"github.com/go-webauthn/webauthn", []string{"pdp/ceremony"}},
 	{"github.com/google/uuid", []string{"pdp/ceremony"}}, // go-webauthn's metadata speaks it
