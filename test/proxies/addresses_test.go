@@ -99,3 +99,19 @@ func passesThePDPsOwn(g *gate) {
 		g.t.Error("the PDP was asked for", others)
 	}
 }
+
+// Questions go over connections that are kept: a handshake for each would cost
+// more than the answer.
+func keepsItsConnections(g *gate) {
+	cookie, _ := g.signedIn("/")
+	before := g.front.opened.Load()
+	for range 24 {
+		if got := g.send("GET", "/", "", "Cookie", cookie); got.status != http.StatusOK {
+			g.t.Fatal(got.status)
+		}
+	}
+	if n := g.front.opened.Load() - before; n > 8 {
+		g.t.Errorf("%d connections for 24 questions", n)
+	}
+	g.reached()
+}

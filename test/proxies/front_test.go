@@ -22,6 +22,7 @@ type front struct {
 	address string
 	server  *httptest.Server
 	instead atomic.Pointer[http.Handler]
+	opened  atomic.Int64 // connections
 
 	mu        sync.Mutex
 	questions []question
@@ -40,6 +41,11 @@ func newFront(t *testing.T, pdp http.Handler, certificate tls.Certificate) *fron
 		pdp.ServeHTTP(w, r)
 	}))
 	f.server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
+	f.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			f.opened.Add(1)
+		}
+	}
 	f.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of handshakes that are meant to fail
 	f.server.StartTLS()
 	t.Cleanup(f.server.Close)

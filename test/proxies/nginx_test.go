@@ -21,6 +21,7 @@ func nginx(own ...string) proxy {
 		configure(t, shipped("nginx"), s.dir, map[string]string{
 			"/etc/menshen/nginx/":                             s.dir + "/",
 			"/etc/menshen/pdp-ca.pem":                         s.ca,
+			"/etc/menshen/unavailable/":                       unavailable(t),
 			"/etc/ssl/portal/fullchain.pem":                   s.certificate,
 			"/etc/ssl/portal/key.pem":                         s.key,
 			"/var/log/nginx/":                                 s.dir + "/",

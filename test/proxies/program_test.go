@@ -20,6 +20,14 @@ const root = "../.."
 // shipped returns the folder of a proxy's configuration, as packages carry it.
 func shipped(name string) string { return filepath.Join(root, "installer/proxies", name) }
 
+// unavailable is the folder with what is shown while the PDP cannot be asked.
+func unavailable(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs(shipped("unavailable"))
+	check(t, err)
+	return dir + "/"
+}
+
 // configure copies the shipped files into dir, without the ending .example,
 // with a site's values in the place of those that stand there. Each value that
 // is replaced must stand there: what is tested is what ships.

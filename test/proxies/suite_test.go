@@ -129,6 +129,7 @@ var trials = []trial{
 	{name: "signs in and tells who it is", do: signsIn},
 	{name: "returns to the very address", do: returnsToTheVeryAddress},
 	{name: "asks about what arrives", do: asksAboutWhatArrives},
+	{name: "keeps its connections to the PDP", do: keepsItsConnections},
 	{name: "answers for its own host", do: answersForItsHost},
 	{name: "steps up", do: stepsUp},
 	{name: "denies", do: denies},
