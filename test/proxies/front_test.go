@@ -1,6 +1,7 @@
 package proxies
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -63,7 +64,7 @@ func (f *front) remember(r *http.Request) {
 	case h.Get("X-Original-Uri") != "":
 		f.questions = append(f.questions, question{h.Get("X-Original-Method"), h.Get("X-Original-Uri"), h.Get("X-Original-Upgrade"), h.Get("X-Real-Ip")})
 	default:
-		f.questions = append(f.questions, question{h.Get("X-Forwarded-Method"), h.Get("X-Forwarded-Uri"), h.Get("Upgrade"), h.Get("X-Forwarded-For")})
+		f.questions = append(f.questions, question{h.Get("X-Forwarded-Method"), h.Get("X-Forwarded-Uri"), cmp.Or(h.Get("X-Original-Upgrade"), h.Get("Upgrade")), h.Get("X-Forwarded-For")})
 	}
 }
 
@@ -102,9 +103,9 @@ func (f *front) close() {
 	f.server.Close()
 }
 
-// impostor stands in the place of a front that was closed, with another CA's
-// certificate.
-func impostor(t *testing.T, address string, certificate tls.Certificate) {
+// impostor stands in the place of a front that was closed, with a
+// certificate of its own, until end is called.
+func impostor(t *testing.T, address string, certificate tls.Certificate) (end func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	check(t, err)
@@ -120,4 +121,8 @@ func impostor(t *testing.T, address string, certificate tls.Certificate) {
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.StartTLS()
 	t.Cleanup(s.Close)
+	return func() {
+		s.CloseClientConnections()
+		s.Close()
+	}
 }

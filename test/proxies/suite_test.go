@@ -39,6 +39,7 @@ type gate struct {
 	*application
 	site  site
 	front *front
+	issue func(name string) tls.Certificate // under the PDP's CA
 }
 
 func newGate(t *testing.T, p proxy) *gate {
@@ -47,12 +48,13 @@ func newGate(t *testing.T, p proxy) *gate {
 	behind := httptest.NewServer(g.application)
 	t.Cleanup(behind.Close)
 	dir := t.TempDir()
-	ca, issue := authority(t)
-	g.front = newFront(t, g.server, issue("localhost"))
+	var ca []byte
+	ca, g.issue = authority(t)
+	g.front = newFront(t, g.server, g.issue("localhost"))
 	g.site = site{dir: filepath.Join(dir, "proxy"), address: freePort(t), plain: freePort(t), pdp: g.front.address, ca: filepath.Join(dir, "pdp-ca.pem"),
 		application: behind.Listener.Addr().String(), secret: secret, patience: 2 * time.Second}
 	write(t, g.site.ca, ca)
-	g.site.certificate, g.site.key, g.site.bundle = keyPair(t, dir, issue(host))
+	g.site.certificate, g.site.key, g.site.bundle = keyPair(t, dir, g.issue(host))
 	p.start(t, g.site)
 	g.listening()
 	return g

@@ -17,6 +17,7 @@ import (
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/decision"
+	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
@@ -66,7 +67,9 @@ func newWorld(t *testing.T) *world {
 	issuer, err := token.New(token.Config{Dir: filepath.Join(t.TempDir(), "keys"), Origin: pdpOrigin, Agencies: w, Clock: w.clock, Random: rand.Reader})
 	check(t, err)
 	log := slog.New(slog.DiscardHandler)
-	w.sessions, err = session.New(t.Context(), session.Config{Store: s, Engine: w, Tokens: issuer, Recorder: w, Clock: w.clock,
+	inputs, err := recorded.New(recorded.Config{Store: s, Sealer: w.box, Clock: w.clock, Random: rand.Reader, Keep: 180 * 24 * time.Hour})
+	check(t, err)
+	w.sessions, err = session.New(t.Context(), session.Config{Store: s, Engine: w, Tokens: issuer, Recorder: w, Inputs: inputs, Clock: w.clock,
 		Random: rand.Reader, Logger: log, Limits: session.DefaultLimits()})
 	check(t, err)
 	w.server, err = decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w.box, Devices: w, Pages: pages{},

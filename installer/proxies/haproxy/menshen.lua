@@ -76,20 +76,17 @@ local function question(txn, headers, ours)
     return {
         ["host"] = { txn:get_var("txn.menshen_host") },
         ["menshen-portal-secret"] = { txn:get_var("txn.menshen_secret") },
-        ["x-original-method"] = { txn.f:method() },
-        ["x-original-uri"] = { txn.f:pathq() },
+        ["x-forwarded-method"] = { txn.f:method() },
+        ["x-forwarded-uri"] = { txn.f:pathq() },
+        ["x-forwarded-host"] = { txn:get_var("txn.menshen_host") },
+        ["x-forwarded-for"] = { txn.f:src() },
         ["x-original-upgrade"] = headers["upgrade"] and { table.concat(all(headers, "upgrade"), ", ") } or nil,
-        ["x-real-ip"] = { txn.f:src() },
         ["accept"] = { first(headers, "accept") },
         ["accept-language"] = { first(headers, "accept-language") },
         ["sec-fetch-mode"] = { first(headers, "sec-fetch-mode") },
         ["referer"] = { first(headers, "referer") },
         ["cookie"] = { ours },
     }
-end
-
-local function get(path, headers)
-    return core.httpclient():get { url = "http://menshen" .. path, headers = headers, dst = ask_at }
 end
 
 -- pass readies an allowed request for the application.
@@ -123,10 +120,9 @@ local function pass(txn, headers, theirs, answer)
     txn:set_var("txn.menshen", "allowed")
 end
 
--- refuse answers the browser with a page of the PDP's.
-local function refuse(txn, path, headers)
-    local answer = get(path, headers)
-    if answer.status < 300 or answer.status > 499 then return end
+-- refuse hands the PDP's answer on to the browser: where to sign in, what is
+-- not met, or that the request was not sent.
+local function refuse(txn, answer)
     local reply = txn:reply { status = answer.status }
     for _, name in ipairs(answered) do
         for _, value in ipairs(all(answer.headers, name)) do reply:add_header(name, value) end
@@ -138,24 +134,24 @@ end
 core.register_action("menshen-ask", { "http-req" }, function(txn)
     local headers = txn.http:req_get_headers()
     local ours, theirs = cookies(headers)
-    local asked = question(txn, headers, ours)
-    local answer = get("/forward-auth", asked)
+    local answer = core.httpclient():get { url = "http://menshen/forward-auth/relay", headers = question(txn, headers, ours), dst = ask_at }
     if answer.status == 200 and first(answer.headers, "menshen-decision") ~= "" then
         pass(txn, headers, theirs, answer)
-    elseif answer.status == 401 then
-        refuse(txn, "/.menshen/challenge", asked)
-    elseif answer.status == 403 then
-        refuse(txn, "/.menshen/denied", asked)
+    elseif answer.status == 303 or (answer.status >= 400 and answer.status < 500) then
+        refuse(txn, answer)
     end
 end, 0)
 
 core.register_action("menshen-own", { "http-req" }, function(txn)
-    local headers = txn.http:req_get_headers()
-    local asked = question(txn, headers, (cookies(headers)))
+    local http, headers = txn.http, txn.http:req_get_headers()
+    local ours = cookies(headers)
     for name in pairs(headers) do
-        if not passed[name] then txn.http:req_del_header(name) end
+        if not passed[name] then http:req_del_header(name) end
     end
-    for _, name in ipairs { "host", "menshen-portal-secret", "x-original-method", "x-original-uri", "x-original-upgrade", "x-real-ip", "cookie" } do
-        if asked[name] then txn.http:req_set_header(name, asked[name][1]) end
-    end
+    http:req_set_header("host", txn:get_var("txn.menshen_host"))
+    http:req_set_header("menshen-portal-secret", txn:get_var("txn.menshen_secret"))
+    http:req_set_header("x-original-method", txn.f:method())
+    http:req_set_header("x-original-uri", txn.f:pathq())
+    http:req_set_header("x-real-ip", txn.f:src())
+    http:req_set_header("cookie", ours)
 end, 0)
