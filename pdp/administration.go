@@ -2,14 +2,12 @@ package pdp
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
-	"github.com/menshen-zt/menshen/pdp/policy"
 	"github.com/menshen-zt/menshen/pdp/session"
 )
 
@@ -65,39 +63,9 @@ func (d adminDecisions) Decision(_ context.Context, id string) ([]client.Record,
 	return all, nil
 }
 
-type adminPolicies struct {
-	engine *engine
-	config PolicyConfig
-}
-
-// Policy implements admin.Policies.
-func (p adminPolicies) Policy(context.Context) (client.Policy, error) {
-	files, err := policySource(p.config)
-	if err != nil {
-		return client.Policy{}, err
-	}
-	shown := client.Policy{Version: p.engine.policy.Load().Version(), Files: make(map[string]string, len(files))}
-	for name, text := range maps.All(files) {
-		shown.Files[name] = string(text)
-	}
-	return shown, nil
-}
-
-// CheckPolicy implements admin.Policies.
-func (adminPolicies) CheckPolicy(_ context.Context, files map[string]string) client.PolicyChecked {
-	raw := make(map[string][]byte, len(files))
-	for name, text := range files {
-		raw[name] = []byte(text)
-	}
-	e, err := policy.Load(raw)
-	if err != nil {
-		return client.PolicyChecked{Problem: err.Error()}
-	}
-	return client.PolicyChecked{Version: e.Version()}
-}
-
 // status tells administrators how the PDP is.
 func (p *PDP) status(context.Context) client.Status {
+	_, policies := p.policyInForce()
 	s := client.Status{
 		Version: p.version, StartedAt: p.started.UTC(), Healthy: true,
 		Devices: p.appraisal.Counts(), Sessions: len(p.sessions.Sessions("")),
@@ -106,12 +74,15 @@ func (p *PDP) status(context.Context) client.Status {
 			"enrolment_strangers":    p.enrolment.Strangers(),
 			"agents_port_strangers":  p.agents.Strangers(),
 			"plugins_registered":     uint64(len(p.config.Plugins.Run)),
-			"policies":               uint64(p.engine.policy.Load().Policies()),   // #nosec G115 -- a count
+			"policies":               uint64(policies),                            // #nosec G115 -- a count
 			"uptime_seconds":         uint64(time.Since(p.started) / time.Second), // #nosec G115 -- never negative
 		},
 	}
 	if !p.state.log.Writable() {
 		s.Healthy, s.Problems = false, append(s.Problems, reason.New(reason.AuditClosed))
+	}
+	if why := p.policies.Problem(); why.Code != "" {
+		s.Healthy, s.Problems = false, append(s.Problems, why)
 	}
 	return s
 }

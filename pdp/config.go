@@ -119,10 +119,16 @@ type WebAuthnConfig struct {
 	PermitTestAuthenticators bool `yaml:"permit_test_authenticators"`
 }
 
-// PolicyConfig names the access policy.
+// PolicyConfig names the access policy, and says how another comes into force.
 type PolicyConfig struct {
-	// Folder holds .cedar files; empty means the shipped Class A baseline.
+	// Folder holds .cedar files; empty means the shipped Class A baseline. It is
+	// in force until officers activate a set by menshenctl policy.
 	Folder string `yaml:"folder"`
+	// Approvers is how many officers must approve an activation: 1 or 2.
+	Approvers int `yaml:"approvers"`
+	// ConfirmAbove is the share of people, in percent, that may lose access in a
+	// what-if before an activation must be confirmed by typing.
+	ConfirmAbove int `yaml:"confirm_above"`
 }
 
 // TrustConfig sets how often plugins are asked again.
@@ -173,6 +179,7 @@ func Default() Config {
 		Admin:       AdminConfig{Socket: "/run/menshen-pdp/admin.sock"},
 		Attestation: AttestationConfig{Interval: every(5 * time.Minute), SilentAfter: every(time.Minute), EndorsementCAs: "/etc/menshen/endorsement-cas", Reference: ReferenceConfig{Approvers: 1}},
 		Inventory:   InventoryConfig{ExploitedWithin: every(14 * day), FeedLife: every(7 * day)},
+		Policy:      PolicyConfig{Approvers: 2, ConfirmAbove: 5},
 		Trust:       TrustConfig{Refresh: every(45 * time.Second)},
 		Plugins:     PluginsConfig{Folder: "/usr/lib/menshen/plugins"},
 		Audit:       AuditConfig{ReserveMiB: 64, InputsDays: 180},
@@ -226,6 +233,12 @@ func (c *Config) Check() []yamlfile.Fault {
 	}
 	if c.Attestation.Reference.Approvers < 1 || c.Attestation.Reference.Approvers > 2 {
 		wrong("$.attestation.reference.approvers", "must be 1 or 2")
+	}
+	if c.Policy.Approvers < 1 || c.Policy.Approvers > 2 {
+		wrong("$.policy.approvers", "must be 1 or 2")
+	}
+	if c.Policy.ConfirmAbove < 0 || c.Policy.ConfirmAbove > 100 {
+		wrong("$.policy.confirm_above", "must be from 0 to 100, in percent")
 	}
 	c.checkTimes(wrong)
 	c.checkPlugins(wrong)

@@ -2,19 +2,18 @@ package pdp
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/facts"
-	"github.com/menshen-zt/menshen/pdp/policy"
+	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/session"
 )
 
 // engine is the PE as sessions ask it: the facts of now, judged by the policy
 // set in force.
 type engine struct {
-	facts  *facts.Assembler
-	policy atomic.Pointer[policy.Engine]
+	facts *facts.Assembler
+	sets  *policyset.Keeper
 }
 
 // Decide implements session.Engine.
@@ -27,21 +26,18 @@ func (e *engine) Decide(ctx context.Context, s session.Subject, action wire.Acti
 	if err != nil {
 		return wire.Facts{}, wire.Decision{}, err
 	}
-	return known, e.policy.Load().Decide(known, action, known.At), nil
+	set := e.sets.Active()
+	if set == nil {
+		return known, withoutPolicy(e.sets.Problem(), known, action), nil
+	}
+	return known, set.Decide(known, action, known.At), nil
 }
 
-// policySource returns the access policy that the configuration names.
-func policySource(c PolicyConfig) (map[string][]byte, error) {
-	if c.Folder == "" {
-		return policy.Baseline(), nil
+// withoutPolicy is the decision where no policy set can be trusted. It names no
+// version.
+func withoutPolicy(why wire.Reason, known wire.Facts, action wire.Action) wire.Decision {
+	return wire.Decision{
+		Effect: wire.Deny, Action: action, At: known.At,
+		Reasons: []wire.Reason{why}, Remedies: []wire.Remedy{{Reason: why, Action: "ask-admin"}},
 	}
-	return policyFiles(c.Folder)
-}
-
-func loadPolicy(c PolicyConfig) (*policy.Engine, error) {
-	files, err := policySource(c)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Load(files)
 }

@@ -77,15 +77,13 @@ func (o *operations) close() error {
 func (p *PDP) wireOperations(context.Context) error {
 	p.operations.metrics.Watch(telemetry.Sources{
 		Devices: p.appraisal.Counts, Sessions: p.sessions.Live, Durable: p.state.log.Durable, Writable: p.state.log.Writable,
-		Policy: func() (string, int) {
-			set := p.engine.policy.Load()
-			return set.Version(), set.Policies()
-		},
+		Policy:    p.policyInForce,
 		Strangers: map[string]func() uint64{"agents": p.agents.Strangers, "enrolment": p.enrolment.Strangers},
 	})
 	p.operations.ready = telemetry.NewReadiness(time.Now,
 		telemetry.Part{Name: "store", Look: p.lookAtStore, Code: reason.StoreStale},
 		telemetry.Part{Name: "audit", Look: p.lookAtAudit, Code: reason.AuditNotDurable},
+		telemetry.Part{Name: "policy", Look: p.lookAtPolicy, Code: reason.PolicyUntrusted},
 		telemetry.Part{Name: "keys", Look: p.lookAtKeys, Code: reason.KeysMissing},
 	)
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/inventory"
+	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/seal"
@@ -47,6 +48,7 @@ type PDP struct {
 	exceptions *exception.Keeper
 	enrolment  *enrolment.Enroller
 	people     *ceremony.Ceremony
+	policies   *policyset.Keeper
 	engine     *engine
 	situation  *situation
 	tokens     *token.Issuer
@@ -157,19 +159,16 @@ func (p *PDP) wireEngine(ctx context.Context) (err error) {
 	if p.situation, err = newSituation(ctx, p.config, p.state, p.operations, p.names, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
 		return err
 	}
-	p.engine = new(engine)
+	if p.policies, err = newPolicies(ctx, p.config.Policy, p.state, p.logger.With("part", "policy")); err != nil {
+		return err
+	}
+	p.engine = &engine{sets: p.policies}
 	if p.engine.facts, err = facts.New(facts.Config{
 		Directory: p.names, NotFound: func(err error) bool { return errors.Is(err, store.ErrNotFound) },
 		Standing: p.appraisal.Standing, Trust: p.situation.Trust, Clock: time.Now,
 	}); err != nil {
 		return err
 	}
-	set, err := loadPolicy(p.config.Policy)
-	if err != nil {
-		return err
-	}
-	p.engine.policy.Store(set)
-	p.logger.Info("access policy loaded", "version", set.Version(), "policies", set.Policies())
 	return nil
 }
 
@@ -186,7 +185,7 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 		return err
 	}
 	if p.sessions, err = session.New(ctx, session.Config{
-		Store: p.state.store, Engine: observedEngine{p.engine, p.operations}, Tokens: observedTokens{p.tokens, p.operations}, Recorder: p.state.log, Inputs: p.inputs,
+		Store: p.state.store, Engine: observedEngine{p.engine, p.operations}, Tokens: observedTokens{p.tokens, p.operations}, Recorder: p.state.log, Inputs: p.inputs, Observe: p.policies.Observe,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "session"), Limits: session.DefaultLimits(),
 	}); err != nil {
 		return err
@@ -217,7 +216,7 @@ func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
-		Policies: adminPolicies{p.engine, p.config.Policy}, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
+		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err
@@ -234,6 +233,7 @@ func (p *PDP) wireChanges() {
 	p.references.Subscribe(p.appraisal.Reconsider)
 	p.exceptions.Subscribe(p.appraisal.Reconsider)
 	p.situation.Subscribe(p.sessions.TrustChanged)
+	p.policies.Subscribe(p.sessions.PolicyChanged)
 	p.names.Subscribe(func(c directory.Change) {
 		switch c.Kind {
 		case directory.KindPerson:

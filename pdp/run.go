@@ -74,6 +74,7 @@ func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
 	parts.Go(func() { p.appraisal.Run(ctx) })
 	parts.Go(func() { p.software.Run(ctx) })
 	parts.Go(func() { p.exceptions.Run(ctx) })
+	parts.Go(func() { p.policies.Run(ctx) })
 	parts.Go(func() { p.situation.Run(ctx, p.liveSessions) })
 	parts.Go(func() {
 		if err := p.sessions.Run(ctx); err != nil {
@@ -204,7 +205,7 @@ func (p *PDP) newServer(h http.Handler, certificate func(*tls.ClientHelloInfo) (
 
 // Validate checks what a configuration names, beyond its own values.
 func Validate(c Config) error {
-	_, err := loadPolicy(c.Policy)
+	err := validatePolicy(c.Policy)
 	_, err2 := newEndorser(c.Attestation)
 	_, err3 := newJudge(c.Attestation, "", nil, nil)
 	_, err4 := tls.LoadX509KeyPair(c.Web.Certificate, c.Web.Key)

@@ -109,12 +109,6 @@ type Decisions interface {
 	Decision(ctx context.Context, id string) ([]client.Record, error)
 }
 
-// Policies shows the active policy set and checks another.
-type Policies interface {
-	Policy(ctx context.Context) (client.Policy, error)
-	CheckPolicy(ctx context.Context, files map[string]string) client.PolicyChecked
-}
-
 // Recorder returns when the record is durable.
 type Recorder interface {
 	Append(ctx context.Context, r wire.AuditRecord) (uint64, error)
@@ -132,6 +126,7 @@ type Config struct {
 	Sessions    Sessions
 	Decisions   Decisions
 	Policies    Policies
+	PolicySets  PolicySets
 	References  References
 	Exceptions  Exceptions
 	Baselines   Baselines
@@ -156,7 +151,7 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil, "repairs": c.Repairs == nil,
-		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
+		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {
 		if missing {

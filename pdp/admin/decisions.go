@@ -49,19 +49,6 @@ func (a *Admin) showDecision(w http.ResponseWriter, r *http.Request) {
 	answer(a, w, r, id, records, err)
 }
 
-func (a *Admin) showPolicy(w http.ResponseWriter, r *http.Request) {
-	p, err := a.Policies.Policy(r.Context())
-	answer(a, w, r, "policy", p, err)
-}
-
-func (a *Admin) checkPolicy(w http.ResponseWriter, r *http.Request) {
-	var in client.PolicyCheck
-	if !problem.ReadJSON(w, r, maxPolicy, &in) {
-		return
-	}
-	problem.WriteJSON(w, r, a.Policies.CheckPolicy(r.Context(), in.Files))
-}
-
 func (a *Admin) showStatus(w http.ResponseWriter, r *http.Request) {
 	problem.WriteJSON(w, r, a.Status(r.Context()))
 }

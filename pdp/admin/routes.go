@@ -60,14 +60,14 @@ func (a *Admin) newMux() *http.ServeMux {
 		"GET /v1/sessions":                                  a.listSessions,
 		"POST /v1/sessions/{id}/revoke":                     a.revokeSession,
 		"GET /v1/decisions/{id}":                            a.showDecision,
-		"GET /v1/policy":                                    a.showPolicy,
-		"POST /v1/policy/validate":                          a.checkPolicy,
 		"GET /v1/status":                                    a.showStatus,
 	} {
 		mux.HandleFunc(pattern, serve)
 	}
-	for pattern, serve := range a.referenceRoutes() {
-		mux.HandleFunc(pattern, serve)
+	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes()} {
+		for pattern, serve := range more {
+			mux.HandleFunc(pattern, serve)
+		}
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, http.StatusNotFound, reason.New(reason.NotFound))

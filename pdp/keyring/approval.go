@@ -7,8 +7,9 @@ import (
 	"fmt"
 )
 
-// Approval is the key by which this PDP signs reference values that were
-// learned here and approved (Ed25519, RFC 8032). It is derived from the sealing
+// Approval is the key by which this PDP signs what was approved here (Ed25519,
+// RFC 8032): reference values that were learned, and access policy sets, each
+// under a label of its own. It is derived from the sealing
 // key (HKDF, RFC 5869), which lies in the same folder under the same mode: so
 // it needs no file of its own, and a ring that was made before has it too.
 func (r *Ring) Approval() (ed25519.PrivateKey, error) {

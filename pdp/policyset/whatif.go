@@ -60,7 +60,7 @@ func (k *Keeper) WhatIf(ctx context.Context, files map[string][]byte, days int, 
 		return wire.PolicyWhatIf{}, refuse(reason.PolicyUntrusted)
 	}
 	until := k.now()
-	r := &replay{draft: draft, against: against, people: map[string]*affected{}, failures: map[string]*wire.PolicyFailure{}}
+	r := &replay{draft: draft, against: against, limit: whatIfLimit, people: map[string]*affected{}, failures: map[string]*wire.PolicyFailure{}}
 	r.report = wire.PolicyWhatIf{Version: draft.Version(), Against: against.Version(), Since: until.AddDate(0, 0, -days), Until: until, Portal: portal}
 	if err := r.run(ctx, k.Recorded, progress); err != nil {
 		return wire.PolicyWhatIf{}, err
@@ -72,6 +72,7 @@ func (k *Keeper) WhatIf(ctx context.Context, files map[string][]byte, days int, 
 // replay is a what-if under way. Its memory is bounded by the people.
 type replay struct {
 	draft, against Evaluator
+	limit          time.Duration
 	report         wire.PolicyWhatIf
 	people         map[string]*affected
 	failures       map[string]*wire.PolicyFailure
@@ -109,7 +110,7 @@ func effectOf(was, now wire.PolicyAnswer) effect {
 }
 
 func (r *replay) run(ctx context.Context, source Source, progress func(uint64, time.Time)) error {
-	limited, cancel := context.WithTimeout(ctx, whatIfLimit)
+	limited, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	seen, last := uint64(0), r.report.Since
 	for one, err := range source(limited, r.report.Since) {

@@ -43,17 +43,20 @@ type Inputs interface {
 	Seal(ctx context.Context, agency, person, decision string, canonical []byte) (wire.SealedInputs, error)
 }
 
-// Config is what a Manager stands on. All members are needed.
+// Config is what a Manager stands on. All members but Observe are needed.
 type Config struct {
 	Store    store.Store
 	Engine   Engine
 	Tokens   Tokens
 	Recorder Recorder
 	Inputs   Inputs
-	Clock    func() time.Time
-	Random   io.Reader
-	Logger   *slog.Logger
-	Limits   Limits
+	// Observe is shown every decision that was taken and recorded, with its
+	// facts. It must not block, and change neither.
+	Observe func(*wire.Facts, *wire.Decision)
+	Clock   func() time.Time
+	Random  io.Reader
+	Logger  *slog.Logger
+	Limits  Limits
 }
 
 // Limits are the times and sizes of sessions.

@@ -84,6 +84,9 @@ func (m *Manager) compute(ctx context.Context, q asked) (g *grant) {
 		m.refuse(g, m.why.auditClosed)
 		return g
 	}
+	if m.observe != nil {
+		m.observe(&in.Facts, &d)
+	}
 	m.settle(g, s, &in.Facts, &d, token, expires)
 	return g
 }
