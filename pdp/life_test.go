@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -17,6 +18,8 @@ import (
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/facts"
+	"github.com/menshen-zt/menshen/pdp/policy"
+	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -34,6 +37,9 @@ type scene struct {
 	laptop, host  wire.Device
 	cookie        string
 	office        netip.Addr
+	store         store.Store
+	approval      ed25519.PrivateKey
+	engine        *engine
 
 	mu        sync.Mutex
 	standings map[string]wire.Standing
@@ -121,16 +127,18 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 		},
 	})
 	s.must(err)
-	set, err := loadPolicy(PolicyConfig{})
+	_, s.approval, err = ed25519.GenerateKey(rand.Reader)
 	s.must(err)
-	e.policy.Store(set)
+	s.store, s.engine = st, e
+	e.sets = s.newPolicies()
 	inputs, err := newInputs(Default().Audit, st, [32]byte{1})
 	s.must(err)
 	sessions, err := session.New(t.Context(), session.Config{
-		Store: st, Engine: e, Tokens: s, Recorder: s, Inputs: inputs, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Limits: session.DefaultLimits(),
+		Store: st, Engine: e, Tokens: s, Recorder: s, Inputs: inputs, Observe: s.observe, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Limits: session.DefaultLimits(),
 	})
 	s.must(err)
-	s.pdp = &PDP{names: s.names, sessions: sessions, logger: slog.New(slog.DiscardHandler)}
+	e.sets.Subscribe(sessions.PolicyChanged)
+	s.pdp = &PDP{names: s.names, sessions: sessions, policies: e.sets, logger: slog.New(slog.DiscardHandler)}
 	s.pdp.software, err = newInventory(InventoryConfig{}, st, s.pdp.logger)
 	s.must(err)
 	s.pdp.appraisal, err = appraisal.New(t.Context(), appraisal.Config{
@@ -159,6 +167,26 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	s.must(err)
 	return s
 }
+
+// newPolicies opens the policy sets, as at a start.
+func (s *scene) newPolicies() *policyset.Keeper {
+	s.t.Helper()
+	sets, err := policyset.New(s.t.Context(), policyset.Config{
+		Store: s.store, Load: loadPolicy, Configured: policy.Baseline(), Approval: s.approval, Approvers: 2, ConfirmAbove: 5,
+		Recorder: s, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	s.must(err)
+	return sets
+}
+
+// reopenPolicies reads the policy sets anew from the store.
+func (s *scene) reopenPolicies() {
+	s.engine.sets = s.newPolicies()
+	s.pdp.policies = s.engine.sets
+	s.pdp.sessions.PolicyChanged()
+}
+
+func (s *scene) observe(f *wire.Facts, d *wire.Decision) { s.engine.sets.Observe(f, d) }
 
 // wants asks as the portal's proxy does: the very next request.
 func (s *scene) wants(code string) {

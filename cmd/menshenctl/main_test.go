@@ -23,6 +23,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/exception"
+	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
@@ -150,6 +151,7 @@ type console struct {
 	others *others
 	lang   string
 	keeper *reference.Keeper
+	sets   *policyset.Keeper
 	dir    *directory.Directory
 }
 
@@ -168,9 +170,10 @@ func newConsole(t *testing.T) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.sets = newPolicySets(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

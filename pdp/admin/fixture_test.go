@@ -21,6 +21,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/exception"
+	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/reference"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
@@ -217,6 +218,7 @@ type fixture struct {
 	others *others
 	dir    *directory.Directory
 	keeper *reference.Keeper
+	sets   *policyset.Keeper
 	now    time.Time
 }
 
@@ -235,8 +237,9 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.sets = newPolicySets(t, s, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -23,7 +23,7 @@ const (
 	maxFailures   = 32 // kinds of failures
 	maxReasons    = 8
 	whatIfLimit   = 15 * time.Minute
-	progressEvery = 10_000
+	progressEvery = 1000
 )
 
 // tried is what is kept of the last whole what-if of a version.
