@@ -16,6 +16,7 @@ const (
 	AuditAdmin     AuditKind = "admin"
 	AuditRemedy    AuditKind = "remedy" // how one ended that an administrator asked for
 	AuditSystem    AuditKind = "system"
+	AuditSignal    AuditKind = "signal" // what others reported, and what befell a stream of events
 )
 
 // AuditRecord is one line of the audit log before it is chained.
