@@ -83,11 +83,10 @@ func (t *Transmitter) append(ctx context.Context, batch map[*stream][]event, mor
 			ops = append(ops, op)
 		}
 	}
-	if len(ops) == 0 {
-		return nil
-	}
-	if _, err := t.Store.Txn(ctx, nil, ops); err != nil {
-		return fmt.Errorf("signals: storing events: %w", err)
+	if len(ops) > 0 {
+		if _, err := t.Store.Txn(ctx, nil, ops); err != nil {
+			return fmt.Errorf("signals: storing events: %w", err)
+		}
 	}
 	for i, s := range streams {
 		s.apply(changes[i])

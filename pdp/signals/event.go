@@ -10,15 +10,15 @@ import (
 
 // Event types (CAEP 1.0, 3; SSF 1.0, 8.1.4 and 8.1.5).
 const (
-	caep                 = "https://schemas.openid.net/secevent/caep/event-type/"
-	kindSessionRevoked   = caep + "session-revoked"
-	kindComplianceChange = caep + "device-compliance-change"
-	kindAssuranceChange  = caep + "assurance-level-change"
-	kindRiskChange       = caep + "risk-level-change"
+	caepTypes            = "https://schemas.openid.net/secevent/caep/event-type/"
+	kindSessionRevoked   = caepTypes + "session-revoked"
+	kindComplianceChange = caepTypes + "device-compliance-change"
+	kindAssuranceChange  = caepTypes + "assurance-level-change"
+	kindRiskChange       = caepTypes + "risk-level-change"
 
-	ssf               = "https://schemas.openid.net/secevent/ssf/event-type/"
-	kindVerification  = ssf + "verification"
-	kindStreamUpdated = ssf + "stream-updated"
+	framework         = "https://schemas.openid.net/secevent/ssf/event-type/"
+	kindVerification  = framework + "verification"
+	kindStreamUpdated = framework + "stream-updated"
 )
 
 // supported are the event types that a stream may carry.

@@ -225,7 +225,7 @@ func (t *Transmitter) updateStream(w http.ResponseWriter, r *http.Request, from 
 			whole.Requested = record.Requested
 		}
 		if in.Description == nil {
-			whole.Description = &record.Description
+			whole.Description = new(record.Description)
 		}
 		endpoint, authorization := record.Endpoint, record.Authorization
 		if err := t.receiverSupplied(record, from, whole); err != nil {

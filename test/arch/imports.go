@@ -92,9 +92,9 @@ func pluginRoot(p string) string {
 }
 
 // helperPackages serve tests: a software TPM and its firmware, an
-// attacker, suites. Whatever
+// attacker, a receiver of events, suites. Whatever
 // is shipped imports none of them (testHelpers).
-var helperPackages = []string{"internal/swtpm", "test/firmware", "test/attacker", "pdp/store/storetest", "plugins/contracttest"}
+var helperPackages = []string{"internal/swtpm", "test/firmware", "test/attacker", "pdp/store/storetest", "plugins/contracttest", "test/ssf"}
 
 // testHelpers keeps packages that serve tests out of what is shipped.
 func testHelpers(t *tree) []string {
