@@ -24,12 +24,30 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 		return e.allow(d, now, r, &facts)
 	}
 	d.Policies = now.policies()
-	d.Reasons, d.Remedies = now.explain(&facts)
-	if e.evaluate(r.afterSignIn(&facts, at), action).allowed {
+	if e.refused(&d, now, &facts, action, at) {
 		d.Effect = wire.StepUp
-		d.Remedies = []wire.Remedy{{Reason: d.Reasons[0], Action: "sign-in"}}
 	}
 	return d
+}
+
+// refused says why that action is refused, and what would help: the smallest
+// set of changes if there is one that may be told, else one for each reason. It
+// reports whether a touch of the key alone helps.
+func (e *Engine) refused(d *wire.Decision, now outcome, f *wire.Facts, action wire.Action, at time.Time) (stepUp bool) {
+	d.Reasons, d.Remedies = e.explain(now, f)
+	if now.failed {
+		return false
+	}
+	s, steps := e.smallest(now, f, action, at)
+	if len(steps) == 1 && s.changes[steps[0].change].action == "sign-in" {
+		d.Remedies, d.Suffices = []wire.Remedy{{Reason: d.Reasons[0], Action: "sign-in"}}, true
+		return true
+	}
+	withheld := slices.ContainsFunc(d.Reasons, func(r wire.Reason) bool { return e.withheld[r.Code] })
+	if remedies, may := s.told(steps); may && len(steps) > 0 && !withheld {
+		d.Remedies, d.Suffices = remedies, true
+	}
+	return false
 }
 
 // allow fills in an allow. An allowed read whose session may not write is
@@ -42,16 +60,17 @@ func (e *Engine) allow(d wire.Decision, now outcome, r *request, facts *wire.Fac
 	}
 	if write := e.evaluate(r, wire.ActionWrite); !write.allowed {
 		d.Obligations.ReadOnly = true
-		d.Reasons, d.Remedies = write.explain(facts)
+		e.refused(&d, write, facts, wire.ActionWrite, d.At)
 	}
 	return d
 }
 
 // outcome is one evaluation of the policy set. Its zero value allows nothing.
 type outcome struct {
-	allowed bool
-	failed  bool    // a policy could not be evaluated, so nothing is allowed
-	rules   []*rule // determining policies
+	allowed  bool
+	failed   bool    // a policy could not be evaluated, so nothing is allowed
+	rules    []*rule // determining policies
+	refusing []*rule // those that forbid, and those that could not be evaluated
 }
 
 func (e *Engine) evaluate(r *request, action wire.Action) outcome {
@@ -66,6 +85,12 @@ func (e *Engine) evaluate(r *request, action wire.Action) outcome {
 	for _, why := range diagnostic.Reasons {
 		o.rules = append(o.rules, e.rules.byID[why.PolicyID])
 	}
+	if decision != types.Allow {
+		o.refusing = o.rules
+	}
+	for _, fault := range diagnostic.Errors {
+		o.refusing = append(slices.Clip(o.refusing), e.rules.byID[fault.PolicyID])
+	}
 	return o
 }
 
@@ -79,7 +104,7 @@ func (o outcome) policies() []string {
 }
 
 // explain tells why a denial is one, and what would help, one remedy a reason.
-func (o outcome) explain(f *wire.Facts) ([]wire.Reason, []wire.Remedy) {
+func (e *Engine) explain(o outcome, f *wire.Facts) ([]wire.Reason, []wire.Remedy) {
 	if len(o.rules) == 0 || o.failed {
 		why := reason.New(reason.NoPermit)
 		if o.failed {
@@ -87,7 +112,7 @@ func (o outcome) explain(f *wire.Facts) ([]wire.Reason, []wire.Remedy) {
 		}
 		return []wire.Reason{why}, []wire.Remedy{{Reason: why, Action: "ask-admin"}}
 	}
-	var told explanation
+	told := explanation{withheld: e.withheld}
 	for _, r := range o.rules {
 		told.add(r, f)
 	}
@@ -95,6 +120,7 @@ func (o outcome) explain(f *wire.Facts) ([]wire.Reason, []wire.Remedy) {
 }
 
 type explanation struct {
+	withheld map[string]bool
 	reasons  []wire.Reason
 	remedies []wire.Remedy
 }
@@ -128,6 +154,12 @@ func (x *explanation) tell(why wire.Reason, claim wire.ClaimID, remedy string) {
 		}
 	}
 	x.reasons = append(x.reasons, why)
+	if x.withheld[why.Code] {
+		claim = "" // which claim it is would tell the rest
+		if remedy == "fix-claim" {
+			remedy = "ask-admin"
+		}
+	}
 	if remedy != "" {
 		x.remedies = append(x.remedies, wire.Remedy{Reason: why, Claim: claim, Action: remedy})
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 
 	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // Bounds of a policy set.
@@ -58,6 +59,7 @@ type Engine struct {
 	// thresholds are the numbers that stand in the policies: an age or a minute
 	// of the day that passes one of them ends a decision.
 	thresholds thresholds
+	withheld   map[string]bool // codes that a person sees and nothing more
 }
 
 // Load parses and validates the policy files, by name; only names that end in
@@ -95,7 +97,7 @@ func (c *checker) load(files map[string][]byte) (*Engine, error) {
 	if len(rules) > MaxPolicies {
 		return nil, fmt.Errorf("access policy: more than %d policies", MaxPolicies)
 	}
-	return &Engine{rules: newIndex(rules), version: version(files), thresholds: newThresholds(rules)}, nil
+	return &Engine{rules: newIndex(rules), version: version(files), thresholds: newThresholds(rules), withheld: c.withheld}, nil
 }
 
 // Version returns the policy set's version: SHA-256 over schema and files,
@@ -109,6 +111,7 @@ func (e *Engine) Policies() int { return e.rules.size }
 type checker struct {
 	validator *validate.Validator
 	codes     map[string]bool // that have a text
+	withheld  map[string]bool // codes whose text a person does not see
 }
 
 func newChecker() (*checker, error) {
@@ -121,9 +124,10 @@ func newChecker() (*checker, error) {
 	if err != nil {
 		return nil, &LoadError{File: "schema.cedarschema", Err: err}
 	}
-	c := &checker{validator: validate.New(resolved, validate.WithStrict()), codes: map[string]bool{}}
+	c := &checker{validator: validate.New(resolved, validate.WithStrict()), codes: map[string]bool{}, withheld: map[string]bool{}}
 	for _, code := range reason.Codes() {
 		c.codes[code] = true
+		c.withheld[code] = reason.Of(reason.English, wire.Reason{Code: code}).Withheld
 	}
 	return c, nil
 }

@@ -23,6 +23,18 @@ type reads struct {
 	restless bool
 }
 
+// attribute reports whether the policies look at an attribute of the context.
+func (r *reads) attribute(name string) bool {
+	section, _, _ := strings.Cut(name, ".")
+	return r.attributes[name] || r.attributes[section+".*"] || r.attributes["*"]
+}
+
+func readsOf(p *cedar.Policy) reads {
+	r := reads{attributes: map[string]bool{}}
+	r.policy(p)
+	return r
+}
+
 func (r *reads) policy(p *cedar.Policy) {
 	for _, condition := range (*ast.Policy)(p.AST()).Conditions {
 		ast.Inspect(ast.NewNode(condition.Body), r.node)

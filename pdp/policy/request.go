@@ -325,14 +325,3 @@ func tier(t wire.Trustworthiness) types.String {
 	}
 	return "none"
 }
-
-// afterSignIn is the request as it would be right after the person touches the
-// key again and the laptop confirms its browser, both from here. Nothing else
-// is improved: not the key, not the device, not the score.
-func (r *request) afterSignIn(f *wire.Facts, at time.Time) *request {
-	after := *f
-	after.SignIn.At, after.Binding.At, after.Network.Proven = at, at, true
-	context := r.context.Map()
-	context["signIn"], context["binding"], context["network"] = signIn(&after, at), binding(&after, at), network(&after)
-	return &request{person: r.person, portal: r.portal, context: types.NewRecord(context)}
-}

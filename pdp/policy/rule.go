@@ -23,6 +23,7 @@ type rule struct {
 	claim    wire.ClaimID
 	findings bool
 	remedy   string
+	reads    reads
 }
 
 var (
@@ -32,7 +33,7 @@ var (
 )
 
 func newRule(p *cedar.Policy, codes map[string]bool) (*rule, error) {
-	r := &rule{policy: p, line: p.Position().Line}
+	r := &rule{policy: p, line: p.Position().Line, reads: readsOf(p)}
 	for key, value := range p.Annotations() {
 		switch key {
 		case "id":
@@ -145,6 +146,20 @@ func (x *index) selectFor(a wire.Action, portal types.String) (selection, bool) 
 		return selection{}, false
 	}
 	return selection{general: list.general, portal: list.byPortal[portal]}, true
+}
+
+// permits are the rules that could permit such a request.
+func (x *index) permits(a wire.Action, portal string) iter.Seq[*rule] {
+	return func(yield func(*rule) bool) {
+		selected, _ := x.selectFor(a, types.String(portal))
+		for _, list := range [...][]*rule{selected.general, selected.portal} {
+			for _, r := range list {
+				if r.policy.Effect() == cedar.Permit && !yield(r) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // All implements cedar.PolicyIterator.

@@ -31,12 +31,15 @@ type thresholds struct {
 }
 
 func newThresholds(rules []*rule) thresholds {
-	r := reads{attributes: map[string]bool{}}
-	for _, one := range rules {
-		r.policy(one.policy)
+	var ages []int64
+	minutes := []int64{0}
+	restless := false
+	for _, r := range rules {
+		ages, minutes = append(ages, r.reads.ages...), append(minutes, r.reads.minutes...)
+		restless = restless || r.reads.restless
 	}
-	t := thresholds{ages: turns(r.ages, unknownAge), minutes: turns(append(r.minutes, 0), minutesOfADay)}
-	t.short = r.restless || len(t.ages) > maxThresholds
+	t := thresholds{ages: turns(ages, unknownAge), minutes: turns(minutes, minutesOfADay)}
+	t.short = restless || len(t.ages) > maxThresholds
 	return t
 }
 
