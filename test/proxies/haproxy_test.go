@@ -3,7 +3,6 @@ package proxies
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -38,5 +37,3 @@ func haproxy() proxy {
 		run(t, nil, "haproxy", "-db", "-f", filepath.Join(s.dir, "haproxy.cfg"))
 	}}
 }
-
-var _ = strings.TrimSpace
