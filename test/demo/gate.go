@@ -184,8 +184,10 @@ func (w *world) startNginx(ctx context.Context, secret string) error {
 		return err
 	}
 	root := w.path("nginx")
-	if err := os.CopyFS(filepath.Join(root, "nginx"), os.DirFS("installer/proxies/nginx")); err != nil {
-		return err
+	for _, part := range []string{"nginx", "unavailable"} {
+		if err := os.CopyFS(filepath.Join(root, part), os.DirFS(filepath.Join("installer/proxies", part))); err != nil {
+			return err
+		}
 	}
 	secrets := fmt.Sprintf("map $server_name $menshen_portal_secret {\n    default \"\";\n    %s %q;\n}\n", portalHost, secret)
 	for name, text := range map[string]string{
