@@ -102,6 +102,9 @@ func Find(dir, decisionID string) ([]Entry, error) {
 			return nil, err
 		}
 		all = append(some, all...)
+		if len(some) > 0 && some[0].Record.Kind == wire.AuditDecision {
+			break // nothing names a decision before it was taken
+		}
 	}
 	return all, nil
 }
