@@ -16,6 +16,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
+	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/policy"
@@ -35,18 +36,23 @@ type scene struct {
 	person, other wire.Person
 	portal        wire.Portal
 	laptop, host  wire.Device
+	key           wire.SecurityKey
 	cookie        string
 	office        netip.Addr
 	store         store.Store
 	approval      ed25519.PrivateKey
 	engine        *engine
+	log           *audit.Log
+	history       *history
 
 	mu        sync.Mutex
 	standings map[string]wire.Standing
 }
 
-// Append implements session.Recorder.
-func (*scene) Append(context.Context, wire.AuditRecord) (uint64, error) { return 1, nil }
+// Append implements session.Recorder, on a real log.
+func (s *scene) Append(ctx context.Context, r wire.AuditRecord) (uint64, error) {
+	return s.log.Append(ctx, r)
+}
 
 // Boot implements appraisal.Boots; nobody boots here.
 func (*scene) Boot(context.Context, string) (wire.Boot, error) {
@@ -102,6 +108,10 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	st, err := bolt.Open(filepath.Join(t.TempDir(), "store"), bolt.Options{})
 	s.must(err)
 	t.Cleanup(func() { _ = st.Close() })
+	logDir := filepath.Join(t.TempDir(), "audit")
+	s.log, err = audit.Open(logDir, audit.Options{ReserveBytes: 64 << 10})
+	s.must(err)
+	t.Cleanup(func() { s.must(s.log.Close()) })
 	s.names = directory.New(st, time.Now, rand.Reader)
 	for _, id := range []string{"moda", "nstc"} {
 		_, err := s.names.CreateAgency(t.Context(), wire.Agency{ID: id, NameZH: "機關", NameEN: "Agency"})
@@ -111,7 +121,7 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	s.must(err)
 	s.other, err = s.names.CreatePerson(t.Context(), wire.Person{Agency: "moda", Name: "李", Account: "li"})
 	s.must(err)
-	key, err := s.names.AddKey(t.Context(), wire.SecurityKey{
+	s.key, err = s.names.AddKey(t.Context(), wire.SecurityKey{
 		PersonID: s.person.ID, CredentialID: make([]byte, 32), PublicKey: []byte{1}, AAGUID: make([]byte, 16), Nickname: "a", Model: "b", Hardware: true,
 	})
 	s.must(err)
@@ -133,12 +143,13 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	e.sets = s.newPolicies()
 	inputs, err := newInputs(Default().Audit, st, [32]byte{1})
 	s.must(err)
+	s.history = &history{dir: logDir, inputs: inputs, policyOf: e.policyOf}
 	sessions, err := session.New(t.Context(), session.Config{
 		Store: st, Engine: e, Tokens: s, Recorder: s, Inputs: inputs, Observe: s.observe, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Limits: session.DefaultLimits(),
 	})
 	s.must(err)
 	e.sets.Subscribe(sessions.PolicyChanged)
-	s.pdp = &PDP{names: s.names, sessions: sessions, policies: e.sets, logger: slog.New(slog.DiscardHandler)}
+	s.pdp = &PDP{names: s.names, engine: e, inputs: inputs, sessions: sessions, policies: e.sets, logger: slog.New(slog.DiscardHandler)}
 	s.pdp.software, err = newInventory(InventoryConfig{}, st, s.pdp.logger)
 	s.must(err)
 	s.pdp.appraisal, err = appraisal.New(t.Context(), appraisal.Config{
@@ -160,7 +171,7 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 		}
 	})
 	s.cookie, err = sessions.Create(t.Context(), s.portal, wire.Login{
-		SignIn:  wire.SignIn{PersonID: s.person.ID, KeyID: key.ID, At: time.Now(), AAL: 3, UserVerified: true},
+		SignIn:  wire.SignIn{PersonID: s.person.ID, KeyID: s.key.ID, At: time.Now(), AAL: 3, UserVerified: true},
 		Binding: wire.DeviceBinding{DeviceID: s.laptop.ID, At: time.Now(), Way: wire.BindingFetch, Seat: wire.SeatActive, SameNetwork: true},
 		Portal:  s.portal.ID, ReturnPath: "/",
 	}, s.office, [32]byte{})
@@ -188,12 +199,17 @@ func (s *scene) reopenPolicies() {
 
 func (s *scene) observe(f *wire.Facts, d *wire.Decision) { s.engine.sets.Observe(f, d) }
 
+// ask is what the portal's proxy asks.
+func (s *scene) ask() wire.Access {
+	return s.pdp.sessions.Authorize(s.t.Context(), wire.AccessRequest{
+		Portal: &s.portal, CookieHash: sha256.Sum256([]byte(s.cookie)), Address: s.office, Action: wire.ActionRead,
+	})
+}
+
 // wants asks as the portal's proxy does: the very next request.
 func (s *scene) wants(code string) {
 	s.t.Helper()
-	a := s.pdp.sessions.Authorize(s.t.Context(), wire.AccessRequest{
-		Portal: &s.portal, CookieHash: sha256.Sum256([]byte(s.cookie)), Address: s.office, Action: wire.ActionRead,
-	})
+	a := s.ask()
 	if (a.Outcome == wire.AccessGranted) != (code == "") || a.Reason.Code != code {
 		s.t.Errorf("outcome %d with %q, want %q", a.Outcome, a.Reason.Code, code)
 	}

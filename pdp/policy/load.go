@@ -152,6 +152,7 @@ func (c *checker) file(name string, text []byte) ([]*rule, error) {
 		if err != nil {
 			return nil, &LoadError{File: name, Line: p.Position().Line, Policy: string(p.Annotations()["id"]), Err: err}
 		}
+		r.file = name
 		rules = append(rules, r)
 	}
 	return rules, nil

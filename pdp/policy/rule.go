@@ -17,6 +17,7 @@ import (
 // rule is one policy with what its annotations say.
 type rule struct {
 	id       string
+	file     string
 	line     int
 	policy   *cedar.Policy
 	reason   string

@@ -1,0 +1,84 @@
+package pdp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/admin/client"
+	"github.com/menshen-zt/menshen/pdp/session"
+	"github.com/menshen-zt/menshen/pdp/store"
+)
+
+// Replay computes a recorded decision again, from its inputs and under the
+// policy set of its version, and compares the bytes (design: §5, Replay). An
+// error means that there is no such decision, or that it could not be tried.
+func (h *history) Replay(ctx context.Context, id string) (client.Replay, error) {
+	record, _, err := h.taken(id)
+	if err != nil {
+		return client.Replay{}, err
+	}
+	answer := client.Replay{ID: id, At: record.At}
+	var was struct {
+		Decision json.RawMessage `json:"decision"`
+	}
+	if err := json.Unmarshal(record.Detail, &was); err != nil {
+		return client.Replay{}, fmt.Errorf("pdp: %w", err)
+	}
+	answer.Recorded = was.Decision
+	again, err := h.recompute(ctx, &record)
+	var why interface{ Reason() wire.Reason }
+	switch {
+	case errors.As(err, &why):
+		return answer.Told(why.Reason()), nil
+	case err != nil:
+		return client.Replay{}, err
+	}
+	answer.PolicyVersion = again.PolicyVersion
+	if answer.Computed, err = json.Marshal(again); err != nil {
+		return client.Replay{}, fmt.Errorf("pdp: %w", err)
+	}
+	if !bytes.Equal(answer.Computed, answer.Recorded) {
+		return answer.Told(reason.New(reason.ReplayDiffers)), nil
+	}
+	answer.Same = true
+	return answer, nil
+}
+
+// recompute takes a decision again as the session took it.
+func (h *history) recompute(ctx context.Context, record *wire.AuditRecord) (wire.Decision, error) {
+	_, canonical, err := h.read(ctx, record)
+	if err != nil {
+		return wire.Decision{}, err
+	}
+	var in wire.DecisionInputs
+	if err := json.Unmarshal(canonical, &in); err != nil {
+		return wire.Decision{}, unopened{reason.New(reason.InputsForged), err}
+	}
+	var judged wire.Decision
+	if !in.EngineFailed {
+		set, err := h.policyOf(ctx, in.PolicyVersion)
+		if errors.Is(err, store.ErrNotFound) {
+			return wire.Decision{}, unopened{reason.New(reason.PolicyGone, "version", in.PolicyVersion), err}
+		}
+		if err != nil {
+			return wire.Decision{}, err
+		}
+		judged = set.Decide(in.Facts, in.Action, in.Facts.At)
+	}
+	again := session.Conclude(judged, &in)
+	again.InputsDigest = session.Digest(canonical)
+	return again, nil
+}
+
+// policyOf returns the set of a version: the one in force is what is kept.
+func (e *engine) policyOf(_ context.Context, version string) (policyJudge, error) {
+	if set := e.policy.Load(); set.Version() == version {
+		return set, nil
+	}
+	return nil, store.ErrNotFound
+}
