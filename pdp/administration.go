@@ -6,7 +6,6 @@ import (
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
-	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/session"
 )
@@ -46,21 +45,6 @@ func (s adminSessions) RevokePerson(ctx context.Context, personID string) (int, 
 		return 0, err
 	}
 	return s.Manager.RevokePerson(ctx, personID)
-}
-
-type adminDecisions struct{ dir string }
-
-// Decision implements admin.Decisions.
-func (d adminDecisions) Decision(_ context.Context, id string) ([]client.Record, error) {
-	entries, err := audit.Find(d.dir, id)
-	if err != nil {
-		return nil, err
-	}
-	var all []client.Record
-	for _, e := range entries {
-		all = append(all, client.RecordOf(e.Sequence, e.Record))
-	}
-	return all, nil
 }
 
 // status tells administrators how the PDP is.

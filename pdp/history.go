@@ -23,6 +23,8 @@ type history struct {
 	// policyOf returns the policy set of a version; its error wraps
 	// store.ErrNotFound for one that is not kept.
 	policyOf func(ctx context.Context, version string) (policyJudge, error)
+	// inForce is the version that decides now.
+	inForce func() string
 }
 
 // policyJudge is a policy set that judges facts and knows where its policies stand.

@@ -15,6 +15,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/policy"
 	"github.com/menshen-zt/menshen/pdp/recorded"
+	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store"
 )
 
@@ -63,13 +64,34 @@ func TestReplayUnderAnotherPolicyDiffers(t *testing.T) {
 	s.history.policyOf = func(context.Context, string) (policyJudge, error) { return other, nil }
 	s.replays(allowed.ID, reason.ReplayDiffers)
 	s.replays(denied.ID, reason.ReplayDiffers)
-	s.history.policyOf = s.pdp.engine.policyOf
-	s.pdp.engine.policy.Store(other)
+	s.history.policyOf = func(context.Context, string) (policyJudge, error) { return nil, store.ErrNotFound }
 	s.replays(denied.ID, reason.PolicyGone)
 	s.history.policyOf = func(context.Context, string) (policyJudge, error) { return nil, errors.New("store gone") }
 	if _, err := s.history.Replay(t.Context(), denied.ID); err == nil {
 		t.Error("answered without the policy")
 	}
+}
+
+// Where no policy set can be trusted, the denial that follows has no version
+// and comes out of its record as well.
+func TestReplayOfADenialWithoutPolicy(t *testing.T) {
+	s, _, denied := taken(t)
+	why := reason.New(reason.PolicyUntrusted)
+	in := wire.DecisionInputs{NoPolicy: &why, ID: denied.ID, Action: wire.ActionRead, At: denied.At}
+	d := session.Conclude(withoutPolicy(why, in.Facts, in.Action), &in)
+	canonical, err := json.Marshal(in)
+	s.must(err)
+	d.InputsDigest = session.Digest(canonical)
+	s.forge(func(r *wire.AuditRecord) {
+		if r.Decision == denied.ID {
+			sealed, err := s.pdp.inputs.Seal(t.Context(), r.Agency, r.Subject, r.Decision, canonical)
+			s.must(err)
+			r.Inputs = &sealed
+			r.Detail, err = json.Marshal(wire.DecisionDetail{Decision: &d})
+			s.must(err)
+		}
+	})
+	s.replays(denied.ID, "")
 }
 
 func TestReplayAfterErasure(t *testing.T) {

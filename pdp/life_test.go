@@ -143,7 +143,7 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	e.sets = s.newPolicies()
 	inputs, err := newInputs(Default().Audit, st, [32]byte{1})
 	s.must(err)
-	s.history = &history{dir: logDir, inputs: inputs, policyOf: e.policyOf}
+	s.history = &history{dir: logDir, inputs: inputs, policyOf: e.policyOf, inForce: e.inForce}
 	sessions, err := session.New(t.Context(), session.Config{
 		Store: st, Engine: e, Tokens: s, Recorder: s, Inputs: inputs, Observe: s.observe, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), Limits: session.DefaultLimits(),
 	})

@@ -53,6 +53,7 @@ type PDP struct {
 	situation  *situation
 	tokens     *token.Issuer
 	inputs     *recorded.Keeper
+	history    *history
 	sessions   *session.Manager
 	pages      *web.Site
 	agents     *api.API
@@ -159,10 +160,9 @@ func (p *PDP) wireEngine(ctx context.Context) (err error) {
 	if p.situation, err = newSituation(ctx, p.config, p.state, p.operations, p.names, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
 		return err
 	}
-	if p.policies, err = newPolicies(ctx, p.config.Policy, p.state, p.logger.With("part", "policy")); err != nil {
+	if err = p.wireHistory(ctx); err != nil {
 		return err
 	}
-	p.engine = &engine{sets: p.policies}
 	if p.engine.facts, err = facts.New(facts.Config{
 		Directory: p.names, NotFound: func(err error) bool { return errors.Is(err, store.ErrNotFound) },
 		Standing: p.appraisal.Standing, Trust: p.situation.Trust, Clock: time.Now,
@@ -179,9 +179,6 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 		return err
 	}
 	if err := p.agencyKeys(ctx); err != nil {
-		return err
-	}
-	if p.inputs, err = newInputs(p.config.Audit, p.state.store, p.state.ring.Seal); err != nil {
 		return err
 	}
 	if p.sessions, err = session.New(ctx, session.Config{
@@ -215,7 +212,7 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
-		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{auditDir(p.config)},
+		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{p.history, p.names},
 		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})

@@ -28,8 +28,8 @@ func loadPolicy(files map[string][]byte) (policyset.Evaluator, error) {
 }
 
 // newPolicies keeps the policy sets, and says which is in force: the configured
-// one until officers activate another.
-func newPolicies(ctx context.Context, c PolicyConfig, s *state, logger *slog.Logger) (*policyset.Keeper, error) {
+// one until officers activate another. A what-if tries drafts on recorded.
+func newPolicies(ctx context.Context, c PolicyConfig, s *state, recorded policyset.Source, logger *slog.Logger) (*policyset.Keeper, error) {
 	files, err := policySource(c)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func newPolicies(ctx context.Context, c PolicyConfig, s *state, logger *slog.Log
 	}
 	return policyset.New(ctx, policyset.Config{
 		Store: s.store, Load: loadPolicy, Configured: files, Approval: approval, Approvers: c.Approvers, ConfirmAbove: c.ConfirmAbove,
-		Recorder: s.log, Clock: time.Now, Logger: logger,
+		Recorder: s.log, Recorded: recorded, Clock: time.Now, Logger: logger,
 	})
 }
 

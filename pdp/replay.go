@@ -60,7 +60,11 @@ func (h *history) recompute(ctx context.Context, record *wire.AuditRecord) (wire
 		return wire.Decision{}, unopened{reason.New(reason.InputsForged), err}
 	}
 	var judged wire.Decision
-	if !in.EngineFailed {
+	switch {
+	case in.EngineFailed:
+	case in.NoPolicy != nil:
+		judged = withoutPolicy(*in.NoPolicy, in.Facts, in.Action)
+	default:
 		set, err := h.policyOf(ctx, in.PolicyVersion)
 		if errors.Is(err, store.ErrNotFound) {
 			return wire.Decision{}, unopened{reason.New(reason.PolicyGone, "version", in.PolicyVersion), err}
@@ -75,10 +79,21 @@ func (h *history) recompute(ctx context.Context, record *wire.AuditRecord) (wire
 	return again, nil
 }
 
-// policyOf returns the set of a version: the one in force is what is kept.
-func (e *engine) policyOf(_ context.Context, version string) (policyJudge, error) {
-	if set := e.policy.Load(); set.Version() == version {
-		return set, nil
+// inForce is the version that decides now; none does where it is empty.
+func (e *engine) inForce() string {
+	version, _ := e.sets.ActiveFiles()
+	return version
+}
+
+// policyOf returns the kept set of a version.
+func (e *engine) policyOf(ctx context.Context, version string) (policyJudge, error) {
+	set, err := e.sets.At(ctx, version)
+	if err != nil {
+		return nil, err
 	}
-	return nil, store.ErrNotFound
+	judge, ok := set.(policyJudge)
+	if !ok {
+		return nil, fmt.Errorf("pdp: policy set %s does not know its places", version)
+	}
+	return judge, nil
 }

@@ -12,7 +12,7 @@ import (
 
 func (a *app) person() *cobra.Command {
 	return noun("person", "People and their registration links",
-		a.personCreate(), a.personList(), a.personShow(), a.personState("disable", true), a.personState("enable", false), a.personLink())
+		a.personCreate(), a.personList(), a.personShow(), a.personState("disable", true), a.personState("enable", false), a.personLink(), a.personErase())
 }
 
 func (a *app) personCreate() *cobra.Command {

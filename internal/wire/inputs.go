@@ -18,6 +18,8 @@ type DecisionInputs struct {
 	// TouchedAt is when the session's key was touched. Facts leave that out
 	// where an administrator ended the sign-in.
 	TouchedAt time.Time `json:"touched_at"`
+	// NoPolicy is why no policy set judged the facts; nil where one did.
+	NoPolicy *Reason `json:"no_policy,omitempty"`
 	// EngineFailed says that there were no facts to judge, TokenFailed that an
 	// allow could not be given its access token.
 	EngineFailed bool  `json:"engine_failed,omitempty"`
@@ -37,9 +39,11 @@ type SealedInputs struct {
 // read the log sees.
 type DecisionDetail struct {
 	Decision *Decision `json:"decision"`
-	Network  string    `json:"network"`
-	AAL      int       `json:"aal"`
-	Standing Standing  `json:"standing"`
+	// Class is the policy resource class that was asked for, if any.
+	Class    string   `json:"class,omitempty"`
+	Network  string   `json:"network"`
+	AAL      int      `json:"aal"`
+	Standing Standing `json:"standing"`
 	// EvidenceAt is when the nonce of the device's last attestation was issued.
 	EvidenceAt time.Time     `json:"evidence_at,omitzero"`
 	SignInAt   time.Time     `json:"sign_in_at,omitzero"`

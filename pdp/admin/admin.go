@@ -103,12 +103,6 @@ type Sessions interface {
 	RevokePerson(ctx context.Context, personID string) (int, error)
 }
 
-// Decisions finds a decision's records in the audit log, none if it is not
-// there.
-type Decisions interface {
-	Decision(ctx context.Context, id string) ([]client.Record, error)
-}
-
 // Recorder returns when the record is durable.
 type Recorder interface {
 	Append(ctx context.Context, r wire.AuditRecord) (uint64, error)

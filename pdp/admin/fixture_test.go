@@ -68,8 +68,11 @@ type others struct {
 	removed []string
 	// inventories are the devices that sent one.
 	inventories []string
-	// repairs are those that were asked for.
+	// repairs are those that were asked for, query the last search and erased
+	// the people whose data were.
 	repairs []string
+	query   client.DecisionQuery
+	erased  []string
 }
 
 const repairID = "cmd-00000000000000000000000004"

@@ -59,12 +59,11 @@ func (a *Admin) newMux() *http.ServeMux {
 		"POST /v1/agencies/{agency}/exceptions/{id}/remove": a.removeException,
 		"GET /v1/sessions":                                  a.listSessions,
 		"POST /v1/sessions/{id}/revoke":                     a.revokeSession,
-		"GET /v1/decisions/{id}":                            a.showDecision,
 		"GET /v1/status":                                    a.showStatus,
 	} {
 		mux.HandleFunc(pattern, serve)
 	}
-	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes()} {
+	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes(), a.decisionRoutes()} {
 		for pattern, serve := range more {
 			mux.HandleFunc(pattern, serve)
 		}

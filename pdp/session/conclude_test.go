@@ -70,6 +70,9 @@ func TestEveryDecisionComesOutOfItsRecordAgain(t *testing.T) {
 			if err := json.Unmarshal(canonical, &in); err != nil {
 				t.Fatal(err)
 			}
+			if without := c.err == nil && c.engine.PolicyVersion == "" && len(c.engine.Reasons) > 0; (in.NoPolicy != nil) != without || in.PolicyVersion != c.engine.PolicyVersion {
+				t.Errorf("policy %q, %v", in.PolicyVersion, in.NoPolicy)
+			}
 			again := Conclude(c.engine, &in)
 			again.InputsDigest = Digest(canonical)
 			var was struct{ Decision json.RawMessage }

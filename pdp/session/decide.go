@@ -104,6 +104,9 @@ func (m *Manager) decide(ctx context.Context, q asked) (wire.DecisionInputs, wir
 		in.EngineFailed = true
 	} else {
 		in.Facts, in.PolicyVersion = facts, d.PolicyVersion
+		if d.PolicyVersion == "" && len(d.Reasons) > 0 {
+			in.NoPolicy = &d.Reasons[0]
+		}
 	}
 	in.At = m.clock().UTC().Round(0)
 	if in.ID, err = wire.NewID(wire.PrefixDecision, m.random); err != nil {
@@ -129,7 +132,7 @@ func (m *Manager) mint(ctx context.Context, s *session, in *wire.DecisionInputs,
 
 func (m *Manager) record(ctx context.Context, s *session, at *place, facts *wire.Facts, d *wire.Decision, sealed wire.SealedInputs) error {
 	r := wire.DecisionDetail{
-		Decision: d, Network: at.network.String(), AAL: s.signIn.AAL, Standing: facts.Standing.Standing,
+		Decision: d, Class: facts.Request.Class, Network: at.network.String(), AAL: s.signIn.AAL, Standing: facts.Standing.Standing,
 		EvidenceAt: facts.Standing.Result.IssuedAt, SignInAt: s.signIn.At.UTC(),
 		Trust: wire.RecordedTrust{Nats: facts.Trust.Nats, Score: facts.Trust.Score, Coverage: facts.Trust.Coverage,
 			Weights: facts.Trust.Weights, Terms: facts.Trust.Terms},
