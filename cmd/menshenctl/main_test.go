@@ -150,6 +150,7 @@ type console struct {
 	socket string
 	others *others
 	lang   string
+	typed  string // what the person types
 	keeper *reference.Keeper
 	sets   *policyset.Keeper
 	dir    *directory.Directory
@@ -210,7 +211,7 @@ func (c *console) run(wantExit int, args ...string) (out, complaint string) {
 	c.t.Helper()
 	var stdout, stderr bytes.Buffer
 	env := func(name string) string { return map[string]string{"LANG": c.lang}[name] }
-	exit := execute(c.t.Context(), append([]string{"--socket", c.socket}, args...), env, &stdout, &stderr)
+	exit := execute(c.t.Context(), append([]string{"--socket", c.socket}, args...), env, strings.NewReader(c.typed), &stdout, &stderr)
 	if exit != wantExit {
 		c.t.Errorf("%v: exit %d, want %d\n%s%s", args, exit, wantExit, stdout.String(), stderr.String())
 	}
@@ -399,7 +400,7 @@ func TestTablesKeepTerminalsSafe(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	c := newConsole(t)
 	var stdout, stderr bytes.Buffer
-	execute(t.Context(), []string{cobra.ShellCompRequestCmd, "--socket", c.socket, "person", "list", "--agency", ""}, os.Getenv, &stdout, &stderr)
+	execute(t.Context(), []string{cobra.ShellCompRequestCmd, "--socket", c.socket, "person", "list", "--agency", ""}, os.Getenv, strings.NewReader(""), &stdout, &stderr)
 	holds(t, stdout.String(), "nstc\tScience Council")
 	out, _ := c.run(0, "completion", "bash")
 	holds(t, out, "menshenctl")

@@ -31,6 +31,7 @@ type app struct {
 	language string
 	json     bool
 	env      func(string) string
+	in       io.Reader
 	out, err io.Writer
 }
 
@@ -42,8 +43,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.why.Code }
 
-func execute(ctx context.Context, args []string, env func(string) string, out, err io.Writer) int {
-	a := &app{env: env, out: out, err: err}
+func execute(ctx context.Context, args []string, env func(string) string, in io.Reader, out, err io.Writer) int {
+	a := &app{env: env, in: in, out: out, err: err}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetOut(out)
