@@ -32,10 +32,10 @@ var identityKeys = func() (keys [len(decision.IdentityHeaders)]string) {
 // what would have the application see another method or address than was
 // decided on.
 var stripped = [...]string{
-	"menshen-reason", "menshen-portal-secret",
+	"menshen-reason", "menshen-portal-secret", "menshen-connection", "x-menshen-connection",
 	"x-original-method", "x-original-uri", "x-original-upgrade",
 	"x-http-method", "x-http-method-override", "x-method-override", "x-original-http-method",
-	"x-original-url", "x-rewrite-url", "x-forwarded-prefix", "forwarded",
+	"x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-forwarded-method", "x-forwarded-uri", "x-forwarded-port", "x-forwarded-server", "forwarded",
 }
 
 // settable is how many headers an OK may set: identity and the cookies.
@@ -58,6 +58,7 @@ func granted(a *wire.Access, asked *question) *authv3.CheckResponse {
 	values := decision.Identity(a)
 	g := new(grant)
 	set, removed := g.set[:0], append(g.removed[:0], stripped[:]...)
+	removed = appendAliases(removed, asked.headers)
 	put := func(key, value string) {
 		if value == "" { // an empty value is not sure to overwrite
 			removed = append(removed, key)
