@@ -24,6 +24,7 @@ type front struct {
 	server  *httptest.Server
 	instead atomic.Pointer[http.Handler]
 	opened  atomic.Int64 // connections
+	also    func()       // ends the port for Envoy, where there is one
 
 	mu        sync.Mutex
 	questions []question
@@ -101,6 +102,9 @@ func (f *front) answer(h http.HandlerFunc) {
 func (f *front) close() {
 	f.server.CloseClientConnections()
 	f.server.Close()
+	if f.also != nil {
+		f.also()
+	}
 }
 
 // impostor stands in the place of a front that was closed, with a

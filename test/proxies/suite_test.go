@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -14,6 +15,13 @@ type proxy struct {
 	// start runs it for a site, until the test ends; it returns at once, and
 	// fails the test if the program is not there.
 	start func(t *testing.T, s site)
+	// grpc says that it asks by gRPC.
+	grpc bool
+	// tidies says that it removes dot segments and doubled slashes before it
+	// asks, and lets through what it asked about.
+	tidies bool
+	// except are trials of what is not played where a proxy is.
+	except []string
 }
 
 // site is what a proxy stands between. Files are PEM.
@@ -22,6 +30,7 @@ type site struct {
 	address     string // where it listens with TLS
 	plain       string // where it listens without
 	pdp         string // the proxies' port
+	grpc        string // and that for Envoy, where the proxy asks there
 	ca          string // file: the CA of the PDP's certificate, which is for "localhost"
 	certificate string // file: the portal's certificate
 	key         string // file: and its key
@@ -37,6 +46,7 @@ type site struct {
 type gate struct {
 	*world
 	*application
+	proxy proxy
 	site  site
 	front *front
 	issue func(name string) tls.Certificate // under the PDP's CA
@@ -44,7 +54,7 @@ type gate struct {
 
 func newGate(t *testing.T, p proxy) *gate {
 	t.Helper()
-	g := &gate{world: newWorld(t), application: &application{}}
+	g := &gate{proxy: p, world: newWorld(t), application: &application{}}
 	behind := httptest.NewServer(g.application)
 	t.Cleanup(behind.Close)
 	dir := t.TempDir()
@@ -54,6 +64,9 @@ func newGate(t *testing.T, p proxy) *gate {
 	g.site = site{dir: filepath.Join(dir, "proxy"), address: freePort(t), plain: freePort(t), pdp: g.front.address, ca: filepath.Join(dir, "pdp-ca.pem"),
 		application: behind.Listener.Addr().String(), secret: secret, patience: 2 * time.Second}
 	write(t, g.site.ca, ca)
+	if p.grpc {
+		g.site.grpc = newEnvoyFront(t, g.front, g.server, g.issue("localhost"))
+	}
 	g.site.certificate, g.site.key, g.site.bundle = keyPair(t, dir, g.issue(host))
 	p.start(t, g.site)
 	g.listening()
@@ -111,6 +124,9 @@ func pass(t *testing.T, p proxy) {
 	t.Helper()
 	shared := newGate(t, p)
 	for _, c := range trials {
+		if slices.Contains(p.except, c.name) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			g := shared
 			if c.alone {

@@ -34,11 +34,14 @@ func upgrades(g *gate) {
 	}
 	g.decide(g.readsOnly)
 	for _, to := range []string{"websocket", "h2c", "WebSocket"} {
-		if got, _ := g.upgrade(cookie, to); got.status != http.StatusForbidden {
-			g.t.Errorf("reads only, and %s is answered %d", to, got.status)
+		got, _ := g.upgrade(cookie, to)
+		list := g.reached()
+		// A proxy that takes the words for it out asks about a plain GET.
+		if plain := to == "h2c" && got.status == http.StatusOK && len(list) == 1 && list[0].header.Get("Upgrade") == ""; plain {
+			continue
 		}
-	}
-	if n := len(g.reached()); n != 0 {
-		g.t.Error("something reached the application:", n)
+		if got.status != http.StatusForbidden || len(list) != 0 {
+			g.t.Errorf("reads only, and %s is answered %d, reached %d", to, got.status, len(list))
+		}
 	}
 }
