@@ -75,6 +75,13 @@ func freeAddress(t *testing.T) string {
 
 func startWatched(t *testing.T, collectorURL string) *watchedPDP {
 	t.Helper()
+	return startPDP(t, func(c *Config) { c.Operations.Traces = TracesConfig{Endpoint: collectorURL, Share: 1} }, nil)
+}
+
+// startPDP runs a PDP as its program does. Before it is initialised, configure
+// may change its configuration; before it runs, prepare may change its parts.
+func startPDP(t *testing.T, configure func(*Config), prepare func(*PDP)) *watchedPDP {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "mnsh")
 	if err != nil {
 		t.Fatal(err)
@@ -82,10 +89,11 @@ func startWatched(t *testing.T, collectorURL string) *watchedPDP {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	c := Default()
 	c.Data, c.Admin.Socket, c.Web.Origin = filepath.Join(dir, "data"), filepath.Join(dir, "admin.sock"), "https://pdp.test"
-	c.Web.Listen, c.Agents.Listen, c.Proxies.Listen, c.Agents.Names = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", []string{"127.0.0.1"}
+	c.Web.Listen, c.Agents.Listen, c.Proxies.Listen, c.Agents.Names = freeAddress(t), freeAddress(t), freeAddress(t), []string{"127.0.0.1"}
 	c.Attestation.EndorsementCAs, c.Audit.ReserveMiB = t.TempDir(), 1
 	c.Web.Certificate, c.Web.Key = certificateFiles(t, dir)
-	c.Operations = OperationsConfig{Listen: freeAddress(t), Traces: TracesConfig{Endpoint: collectorURL, Share: 1}}
+	c.Operations.Listen = freeAddress(t)
+	configure(&c)
 	if _, err := Init(t.Context(), c, First{Agency: wire.Agency{ID: "moda", NameZH: "機關", NameEN: "Agency"}, Account: "admin", Name: "Admin"}); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +103,9 @@ func startWatched(t *testing.T, collectorURL string) *watchedPDP {
 	}
 	if w.portal, w.secret, err = w.names.CreatePortal(t.Context(), wire.Portal{Agency: "moda", NameZH: "人", NameEN: "HR", Origin: "https://hr.test", Sensitivity: wire.PortalNormal}); err != nil {
 		t.Fatal(err)
+	}
+	if prepare != nil {
+		prepare(w.PDP)
 	}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(t.Context())

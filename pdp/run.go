@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
@@ -161,6 +162,10 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 	operators := p.newServer(p.operationsHandler(), nil)
 	operators.TLSConfig = nil
 	people := p.newServer(p.operations.traces.Handler("web", p.webHandler()), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pages, nil })
+	most, err := connectionLimits()
+	if err != nil {
+		return nil, err
+	}
 	for _, l := range []struct {
 		name, address string
 		service       service
@@ -174,7 +179,7 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 		if err != nil {
 			return servers, fmt.Errorf("%s.listen: %w", l.name, err)
 		}
-		servers = append(servers, server{l.name, listener, l.service})
+		servers = append(servers, server{l.name, crowded(listener, l.service, l.name, most.of(l.name)), l.service})
 	}
 	socket, err := admin.Listen(p.config.Admin.Socket, len(p.config.Admin.UIDs) > 0)
 	if err != nil {
@@ -190,7 +195,7 @@ func (p *PDP) webHandler() http.Handler {
 	published := p.tokens.Handler()
 	mux.Handle("/a/", published)
 	mux.Handle("/.well-known/oauth-authorization-server/", published)
-	mux.Handle("/", p.pages.Handler())
+	mux.Handle("/", admission.NewGate(maxPages, pagesWaiting, pagesPatience).Handler(p.pages.Handler()))
 	return mux
 }
 
@@ -199,6 +204,7 @@ func (p *PDP) newServer(h http.Handler, certificate func(*tls.ClientHelloInfo) (
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate, NextProtos: []string{"h2", "http/1.1"}},
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:  slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
 	}
 }

@@ -43,7 +43,7 @@ type Access struct {
 	FreshKey bool
 	Session  string
 	// Waited says that the decision did not stand yet when the request came.
-	Waited bool
+	Waited   bool
 	Identity *Identity
 	// Decision is nil where no decision was taken. It is shared: read only.
 	Decision *Decision

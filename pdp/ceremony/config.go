@@ -12,6 +12,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/pace"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -58,9 +59,14 @@ const (
 	maxLinkLife      = 7 * 24 * time.Hour
 )
 
-// maxConcurrent bounds the ceremonies that are worked on at once; more are
-// answered 429, so that a flood cannot starve the rest of the PDP.
-const maxConcurrent = 64
+// maxConcurrent bounds the ceremonies that are worked on at once; maxWaiting
+// more wait for their turn, no longer than patience, and what is beyond is
+// answered 503 with Retry-After: a flood cannot starve the rest of the PDP.
+const (
+	maxConcurrent = 16
+	maxWaiting    = 128
+	patience      = time.Second
+)
 
 // refusalBurst is how many refused confirmations of one person are put on
 // record at once; then one every minute.
@@ -82,7 +88,7 @@ type Ceremony struct {
 	proven    *webauthn.WebAuthn // hardware: every check of the metadata
 	test      *webauthn.WebAuthn // the test authenticator; nil unless permitted
 	models    *models
-	slots     chan struct{}
+	gate      *admission.Gate
 	strangers *tally
 	refusals  *pace.Pace // on record, by person
 }
@@ -104,7 +110,7 @@ func New(config Config) (*Ceremony, error) {
 	c := &Ceremony{
 		origin: config.Origin, agentPort: config.AgentPort, store: config.Store, sealer: config.Sealer,
 		recorder: config.Recorder, directory: config.Directory, clock: config.Clock, random: config.Random,
-		logger: config.Logger, models: known, slots: make(chan struct{}, maxConcurrent), strangers: new(tally),
+		logger: config.Logger, models: known, gate: admission.NewGate(maxConcurrent, maxWaiting, patience), strangers: new(tally),
 		refusals: pace.New(refusalBurst, time.Minute),
 	}
 	if c.agentPort == 0 {

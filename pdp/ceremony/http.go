@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -75,7 +76,7 @@ func (c *Ceremony) guard(step http.HandlerFunc) http.Handler {
 	})
 }
 
-// read reads a step's whole request and only then takes a slot for it: slow
+// read reads a step's whole request and only then waits for its turn: slow
 // senders wait at their own cost, and not for long.
 func read[T any](c *Ceremony, limit int64, step func(http.ResponseWriter, *http.Request, T)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -93,13 +94,13 @@ func read[T any](c *Ceremony, limit int64, step func(http.ResponseWriter, *http.
 			c.answerRefusal(w, r, "read", fmt.Errorf("ceremony: %w", err))
 			return
 		}
-		select {
-		case c.slots <- struct{}{}:
-			defer func() { <-c.slots }()
-			step(w, r, request)
-		default:
-			problem.Write(w, r, http.StatusTooManyRequests, reason.New(reason.TooMany))
+		leave, ok := c.gate.Enter(r.Context())
+		if !ok {
+			problem.Write(w, r, http.StatusServiceUnavailable, admission.Busy(w.Header()))
+			return
 		}
+		defer leave()
+		step(w, r, request)
 	}
 }
 

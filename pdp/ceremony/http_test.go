@@ -126,13 +126,17 @@ func TestAPlantedCookieIsNotChosen(t *testing.T) {
 
 func TestAFloodIsTurnedAway(t *testing.T) {
 	h := newHouse(t)
+	var leave func()
 	for range maxConcurrent {
-		h.slots <- struct{}{}
+		var ok bool
+		if leave, ok = h.gate.Enter(t.Context()); !ok {
+			t.Fatal("no turn although there is room")
+		}
 	}
-	if status, code := h.browser().post("/ceremony/sign-in/start", startRequest{}, nil); status != http.StatusTooManyRequests || code != reason.TooMany {
+	if status, code := h.browser().post("/ceremony/sign-in/start", startRequest{}, nil); status != http.StatusServiceUnavailable || code != reason.Overloaded {
 		t.Errorf("%d %s", status, code)
 	}
-	<-h.slots
+	leave()
 	h.browser().start(h.handle(nil))
 }
 

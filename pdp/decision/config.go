@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -82,6 +83,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Bounds of the sign-ins that begin or end at one time.
+const (
+	maxSignIns = 16
+	maxWaiting = 128
+	patience   = time.Second
+)
+
 // Server is the proxies' port.
 type Server struct {
 	Config
@@ -89,6 +97,9 @@ type Server struct {
 	checks  checks
 	routes  map[string]route
 	assets  http.Handler
+	// signIns bounds the sign-ins that begin or end at once, so that a flood of
+	// them leaves the questions of known sessions alone.
+	signIns *admission.Gate
 	// unreadable refuses what may be for any part of a portal.
 	unreadable wire.Reason
 	// complained is when an unknown proxy was last logged.
@@ -105,7 +116,7 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("decision: the sign-in page must have an https address")
 	}
 	s := &Server{Config: c, assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets()),
-		unreadable: reason.New(reason.AddressUnreadable)}
+		unreadable: reason.New(reason.AddressUnreadable), signIns: admission.NewGate(maxSignIns, maxWaiting, patience)}
 	s.routes = s.table()
 	s.portals.source = c.Portals
 	s.checks.bySession = map[[sha256.Size]byte]*check{}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
 )
@@ -59,11 +60,25 @@ func (s *Server) table() map[string]route {
 	return map[string]route{
 		"/.menshen/challenge":  {http.MethodGet, s.challenge},
 		"/.menshen/denied":     {http.MethodGet, s.denied},
-		"/.menshen/start":      {http.MethodGet, s.start},
-		"/.menshen/callback":   {http.MethodGet, s.callback},
+		"/.menshen/start":      {http.MethodGet, s.byTurns(s.start)},
+		"/.menshen/callback":   {http.MethodGet, s.byTurns(s.callback)},
 		"/.menshen/sign-out":   {http.MethodPost, s.signOut},
 		"/.menshen/signed-out": {http.MethodGet, s.signedOut},
 		checkPath:              {http.MethodPost, s.startCheck},
+	}
+}
+
+// byTurns works on no more sign-ins at once than there is room for: what is too
+// much is told to come again, to the page that it wanted.
+func (s *Server) byTurns(answer func(http.ResponseWriter, *http.Request, *question)) func(http.ResponseWriter, *http.Request, *question) {
+	return func(w http.ResponseWriter, r *http.Request, q *question) {
+		leave, ok := s.signIns.Enter(r.Context())
+		if !ok {
+			s.Pages.Fault(w, r, http.StatusServiceUnavailable, admission.Busy(w.Header()), startPath(returnPath(r.URL.Query().Get("rd")), false))
+			return
+		}
+		defer leave()
+		answer(w, r, q)
 	}
 }
 
