@@ -111,7 +111,7 @@ func render(lang reason.Language, s local.Status, now time.Time) string {
 		parts = append(parts, fmt.Sprintf(w.measured, w.ago(now.Sub(s.Result.IssuedAt))))
 	}
 	if s.Reason == nil && len(failing) == 1 {
-		parts = append(parts, fmt.Sprintf(w.fix, reason.Of(lang, failing[0]).Do))
+		parts = append(parts, fmt.Sprintf(w.fix, reason.Shown(lang, failing[0]).Do))
 	}
 	var b strings.Builder
 	b.WriteString(strings.Join(parts, " · ") + "\n")
@@ -132,15 +132,15 @@ func summary(lang reason.Language, s local.Status, failing []wire.Reason) string
 	w := wordsOf(lang)
 	var names []string
 	for _, why := range failing {
-		names = append(names, fmt.Sprintf("%s (%s)", reason.Of(lang, why).Title, why.Code))
+		names = append(names, fmt.Sprintf("%s (%s)", reason.Shown(lang, why).Title, why.Code))
 	}
 	switch {
 	case s.Health == local.HealthGood:
 		return w.allGood
 	case s.Reason != nil && s.Health == local.HealthFailing:
-		return fmt.Sprintf(w.refused, reason.Of(lang, *s.Reason).Title, s.Reason.Code)
+		return fmt.Sprintf(w.refused, reason.Shown(lang, *s.Reason).Title, s.Reason.Code)
 	case s.Reason != nil:
-		return fmt.Sprintf(w.cannotTell, reason.Of(lang, *s.Reason).Title, s.Reason.Code)
+		return fmt.Sprintf(w.cannotTell, reason.Shown(lang, *s.Reason).Title, s.Reason.Code)
 	case len(names) > 0:
 		return w.failing(len(names)) + strings.Join(names, w.comma)
 	case s.Health == local.HealthFailing:

@@ -38,9 +38,10 @@ func WithDecision(id string) Option { return func(d *Document) { d.Decision = id
 // WithSignIn tells a script where its person signs in again.
 func WithSignIn(url string) Option { return func(d *Document) { d.SignIn = url } }
 
-// Write answers r with status and the reason's text in the reader's language.
+// Write answers r with status and the reason's text in the reader's language;
+// of a withheld reason with its code alone.
 func Write(w http.ResponseWriter, r *http.Request, status int, why wire.Reason, options ...Option) {
-	text := reason.Of(reason.Negotiate(r.Header.Get("Accept-Language")), why)
+	text := reason.Shown(reason.Negotiate(r.Header.Get("Accept-Language")), why)
 	d := Document{Type: "about:blank", Title: text.Title, Status: status, Detail: text.What, Code: why.Code, Do: text.Do}
 	for _, o := range options {
 		o(&d)

@@ -56,6 +56,27 @@ func TestAProblemSpeaksTheReadersLanguage(t *testing.T) {
 	}
 }
 
+// An application or a script reads no more of a withheld reason than a person.
+func TestWithheldReasonsShowTheirCodeAlone(t *testing.T) {
+	for _, code := range reason.Codes() {
+		why := reason.New(code, "detail", "hint", "place", "hint", "why", "hint")
+		for lang, accept := range map[reason.Language]string{reason.English: "en", reason.Chinese: "zh-TW"} {
+			text := reason.Of(lang, why)
+			if !text.Withheld {
+				continue
+			}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Accept-Language", accept)
+			w := httptest.NewRecorder()
+			Write(w, r, http.StatusForbidden, why)
+			d := document(t, w)
+			if body := w.Body.String(); d.Code != code || d.Title == text.Title || d.Detail == text.What || d.Do == text.Do || strings.Contains(body, "hint") {
+				t.Errorf("%s tells what is withheld: %s", code, body)
+			}
+		}
+	}
+}
+
 func TestMembersThatAreNotThereAreLeftOut(t *testing.T) {
 	w := httptest.NewRecorder()
 	Write(w, httptest.NewRequest(http.MethodGet, "/", nil), http.StatusNotFound, reason.New(reason.NotFound))

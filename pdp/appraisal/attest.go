@@ -134,6 +134,7 @@ func (a *Appraiser) answer(dev wire.Device, j judged, out wire.Appraised) (wire.
 		Accepted: !j.Refused && !out.Incomplete, Result: j.Result, NextInSeconds: next, Wants: out.Wants, IMAFrom: out.IMAFrom,
 		Device: wire.KnownDevice{ID: dev.ID, Name: dev.Name, Agency: dev.Agency, Status: dev.Status},
 	}
+	answer.Result.Findings = told(j.Result.Findings)
 	// A list of software is sent apart: only then there is more to attest.
 	if slices.ContainsFunc(answer.Wants, func(w wire.Want) bool { return w != wire.WantInventory }) {
 		answer.NextInSeconds = 1
@@ -144,6 +145,18 @@ func (a *Appraiser) answer(dev wire.Device, j judged, out wire.Appraised) (wire.
 		}
 	}
 	return answer, nil
+}
+
+// told leaves of withheld findings the code alone: whoever forges Evidence does
+// not learn from the answer what gave it away. Officers see them whole.
+func told(findings []wire.Finding) []wire.Finding {
+	all := slices.Clone(findings)
+	for i, f := range all {
+		if reason.Withheld(f.Reason) {
+			all[i] = wire.Finding{Type: f.Type, Claim: f.Claim, Reason: wire.Reason{Code: f.Reason.Code}, Note: f.Note}
+		}
+	}
+	return all
 }
 
 // nextIn draws from the last fifth of the interval, so that devices that were

@@ -11,14 +11,7 @@ type reasonText struct {
 	Code string
 }
 
-// describe returns the text of a reason. Of a withheld one nothing is shown
-// but the code and whom to ask (design: how a decision is made, 3).
+// describe returns what a person reads of a reason: of a withheld one its code.
 func describe(lang reason.Language, why wire.Reason) reasonText {
-	text := reason.Of(lang, why)
-	if text.Withheld {
-		side := text.Side
-		text = reason.Of(lang, wire.Reason{Code: reason.KeyCodeOnly, Args: map[string]string{"code": why.Code}})
-		text.Side = side
-	}
-	return reasonText{Text: text, Code: why.Code}
+	return reasonText{Text: reason.Shown(lang, why), Code: why.Code}
 }
