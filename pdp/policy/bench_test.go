@@ -48,7 +48,7 @@ func BenchmarkEngine(b *testing.B) {
 		})
 		b.Run("evaluate/"+name, func(b *testing.B) {
 			for b.Loop() {
-				if o := e.evaluate(newRequest(&f, at), wire.ActionWrite); !o.allowed {
+				if o := e.evaluate(e.view.request(&f, at), wire.ActionWrite); !o.allowed {
 					b.Fatal(o)
 				}
 			}

@@ -86,7 +86,7 @@ func unfixed(f *wire.Facts) []wire.ClaimID {
 	}
 	var all []wire.ClaimID
 	for _, c := range claims {
-		if claimState(&f.Standing.Result, c.id) != string(wire.ClaimPass) {
+		if claimState(&f.Standing.Result, c.id) != wire.ClaimPass {
 			all = append(all, c.id)
 		}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 	at = at.UTC()
 	facts.At = at
 	d := wire.Decision{Action: action, PolicyVersion: e.version, At: at, ValidUntil: e.validUntil(&facts, at)}
-	r := newRequest(&facts, at)
+	r := e.view.request(&facts, at)
 	now := e.evaluate(r, action)
 	if now.allowed {
 		return e.allow(d, now, r, &facts)
@@ -74,7 +75,7 @@ type outcome struct {
 }
 
 func (e *Engine) evaluate(r *request, action wire.Action) outcome {
-	selected, known := e.rules.selectFor(action, r.portal.UID.ID)
+	selected, known := e.rules.selectFor(action, r)
 	if !known {
 		return outcome{}
 	}
@@ -85,13 +86,20 @@ func (e *Engine) evaluate(r *request, action wire.Action) outcome {
 	for _, why := range diagnostic.Reasons {
 		o.rules = append(o.rules, e.rules.byID[why.PolicyID])
 	}
+	sortRules(o.rules)
 	if decision != types.Allow {
-		o.refusing = o.rules
+		o.refusing = slices.Clip(o.rules)
 	}
 	for _, fault := range diagnostic.Errors {
-		o.refusing = append(slices.Clip(o.refusing), e.rules.byID[fault.PolicyID])
+		o.refusing = append(o.refusing, e.rules.byID[fault.PolicyID])
 	}
+	sortRules(o.refusing)
 	return o
+}
+
+// sortRules puts rules as they stand in the files, however they were found.
+func sortRules(rules []*rule) {
+	slices.SortFunc(rules, func(a, b *rule) int { return cmp.Compare(a.order, b.order) })
 }
 
 func (o outcome) policies() []string {

@@ -59,6 +59,7 @@ type Engine struct {
 	// thresholds are the numbers that stand in the policies: an age or a minute
 	// of the day that passes one of them ends a decision.
 	thresholds thresholds
+	view       *view
 	withheld   map[string]bool // codes that a person sees and nothing more
 }
 
@@ -97,7 +98,10 @@ func (c *checker) load(files map[string][]byte) (*Engine, error) {
 	if len(rules) > MaxPolicies {
 		return nil, fmt.Errorf("access policy: more than %d policies", MaxPolicies)
 	}
-	return &Engine{rules: newIndex(rules), version: version(files), thresholds: newThresholds(rules), withheld: c.withheld}, nil
+	read := readsOfAll(rules)
+	e := &Engine{rules: newIndex(rules), version: version(files), thresholds: newThresholds(&read), withheld: c.withheld}
+	e.view = newView(read, &e.thresholds)
+	return e, nil
 }
 
 // Version returns the policy set's version: SHA-256 over schema and files,

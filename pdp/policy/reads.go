@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
@@ -18,15 +19,47 @@ type reads struct {
 	// ages and minutes are the numbers that ages and the minute of the day are
 	// compared with.
 	ages, minutes []int64
+	// kin says that it is asked what an entity is in.
+	kin bool
 	// restless says that something that moves with time is not just compared
 	// with a number, so that nobody knows when the answer changes.
 	restless bool
 }
 
-// attribute reports whether the policies look at an attribute of the context.
+// attribute reports whether the policies look at an attribute.
 func (r *reads) attribute(name string) bool {
 	section, _, _ := strings.Cut(name, ".")
 	return r.attributes[name] || r.attributes[section+".*"] || r.attributes["*"]
+}
+
+// section reports whether they look at anything of a section.
+func (r *reads) section(section string) bool {
+	for name := range r.attributes {
+		if name == "*" || strings.HasPrefix(name, section+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// add has r look at what other looks at, too.
+func (r *reads) add(other *reads) {
+	maps.Copy(r.attributes, other.attributes)
+	r.ages, r.minutes = append(r.ages, other.ages...), append(r.minutes, other.minutes...)
+	r.kin, r.restless = r.kin || other.kin, r.restless || other.restless
+}
+
+// readsOfAll are what all the rules of a set look at.
+func readsOfAll(rules []*rule) reads {
+	all := reads{attributes: map[string]bool{}}
+	for _, r := range rules {
+		all.add(&r.reads)
+	}
+	return all
+}
+
+func everything() reads {
+	return reads{attributes: map[string]bool{"*": true}, kin: true, restless: true}
 }
 
 func readsOf(p *cedar.Policy) reads {
@@ -36,9 +69,20 @@ func readsOf(p *cedar.Policy) reads {
 }
 
 func (r *reads) policy(p *cedar.Policy) {
-	for _, condition := range (*ast.Policy)(p.AST()).Conditions {
+	tree := (*ast.Policy)(p.AST())
+	r.kin = inScope(tree.Principal) || inScope(tree.Resource)
+	for _, condition := range tree.Conditions {
 		ast.Inspect(ast.NewNode(condition.Body), r.node)
 	}
+}
+
+// inScope reports whether a scope asks what an entity is in.
+func inScope(scope any) bool {
+	switch scope.(type) {
+	case ast.ScopeTypeIn, ast.ScopeTypeInSet, ast.ScopeTypeIsIn:
+		return true
+	}
+	return false
 }
 
 // node is called for each node, parents first; false leaves its children out.
@@ -46,15 +90,32 @@ func (r *reads) node(n ast.IsNode) bool {
 	if left, right, is := comparison(n); is {
 		return !r.compares(left, right) && !r.compares(right, left)
 	}
-	if name, is := attribute(n); is {
-		r.attributes[name] = true
-		r.restless = r.restless || moves(name)
-		return false
-	}
-	if v, is := n.(ast.NodeTypeVariable); is && v.Name == "context" {
-		r.attributes["*"], r.restless = true, true
+	switch t := n.(type) {
+	case ast.NodeTypeIn, ast.NodeTypeIsIn:
+		r.kin = true
+	case ast.NodeTypeAccess:
+		return r.looks(t)
+	case ast.NodeTypeHas:
+		return r.looks(ast.NodeTypeAccess{StrOpNode: t.StrOpNode})
+	case ast.NodeTypeVariable:
+		if t.Name == "context" {
+			r.attributes["*"], r.restless = true, true
+		}
 	}
 	return true
+}
+
+// looks notes what an access reads. Of something that is not named straight
+// from a variable it is everything.
+func (r *reads) looks(access ast.NodeTypeAccess) (deeper bool) {
+	name, is := attribute(access)
+	if !is {
+		r.attributes["*"] = true
+		return true
+	}
+	r.attributes[name] = true
+	r.restless = r.restless || moves(name)
+	return false
 }
 
 // compares notes a moving attribute that is held against numbers.

@@ -29,6 +29,7 @@ type search struct {
 	facts   *wire.Facts
 	action  wire.Action
 	at      time.Time
+	permits []*rule // that could permit; no change alters what a scope asks
 	changes []change
 	// lowers are the changes that must all be made before the configuration is
 	// affirmed.
@@ -48,6 +49,7 @@ type step struct {
 // allow; nil if there is none of at most MaxChanges.
 func (e *Engine) smallest(now outcome, f *wire.Facts, action wire.Action, at time.Time) (*search, []step) {
 	s := &search{engine: e, facts: f, action: action, at: at, changes: changesOf(f, at), known: map[uint64]outcome{0: now}, left: maxEvaluations}
+	s.permits = e.rules.permits(action, e.view.request(f, at))
 	low := lowering(f)
 	for i, c := range s.changes {
 		if c.claim != "" && slices.Contains(low, c.claim) {
@@ -103,7 +105,7 @@ func (s *search) outcome(chosen uint64) (outcome, bool) {
 			s.changes[i].apply(&after)
 		}
 	}
-	o := s.engine.evaluate(newRequest(&after, s.at), s.action)
+	o := s.engine.evaluate(s.engine.view.request(&after, s.at), s.action)
 	s.known[chosen] = o
 	return o, true
 }
@@ -126,7 +128,7 @@ func (s *search) conflicts(o outcome, chosen uint64, room int) []conflict {
 		return all
 	}
 	var permits uint64
-	for r := range s.engine.rules.permits(s.action, s.facts.Portal.ID) {
+	for _, r := range s.permits {
 		permits |= s.concerning(&r.reads, chosen, room)
 	}
 	return []conflict{{nil, permits}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
 
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -162,8 +163,7 @@ func TestTheSearchIsBounded(t *testing.T) {
 			setClaimState(&f, c.id, "fail")
 		}
 	}
-	r := newRequest(&f, at)
-	s, steps := e.smallest(e.evaluate(r, wire.ActionRead), &f, wire.ActionRead, at)
+	s, steps := e.smallest(e.evaluate(e.view.request(&f, at), wire.ActionRead), &f, wire.ActionRead, at)
 	if steps != nil || len(s.known) > maxEvaluations+1 {
 		t.Errorf("%v after %d evaluations", steps, len(s.known))
 	}
@@ -284,8 +284,29 @@ var odd = [...]string{
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.signIn.ageSeconds < 60 && context.claims.firewall == "pass" };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) unless { context.device.standing == "fresh" || context.claims.usbStorage == "pass" && context.signIn.ageSeconds < 60 };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { (if context.network.proven then context.claims else context.claims).osUpdates != "pass" };`,
+	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) unless { principal has admin && resource has origin && context has risk && context.risk has device };`,
+	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { (if context.network.proven then resource else resource).origin == "https://hr.moda.test" && principal in Group::"moda/audit" };`,
+	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.binding.ageSeconds < context.signIn.ageSeconds || context.signIn.ageSeconds == 999999999 };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.claims.osUpdates == "pass" && context.signIn.aal * 9223372036854775807 > 5 };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.attestation.configuration == "affirming" && context.claims.osUpdates == "pass" && context.device.standing != "fresh" };`,
+}
+
+// oddEngines are sets of the baseline and one of these, and one that permits by
+// what can be changed.
+func oddEngines(t *testing.T) []*Engine {
+	var all []*Engine
+	for _, text := range odd {
+		all = append(all, withPolicy(t, text))
+	}
+	files := Baseline()
+	files["10-access.cedar"] = []byte(`@id("x") permit (principal in Group::"moda/hr", action, resource in Agency::"moda") when { context.claims.antivirus == "pass" };
+		@id("y") permit (principal, action, resource is Portal in Agency::"moda") when { context.signIn.ageSeconds < 60 && context.claims.screenLock == "pass" };
+		@id("z") @reason("ZT-POL-041") forbid (principal is Person in Agency::"moda", action, resource == Portal::"por-1") when { context.claims.osUpdates != "pass" && context.claims.antivirus == "pass" };`)
+	e, err := Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(all, e)
 }
 
 // bruteForce decides with every set of at most MaxChanges changes and returns
@@ -304,7 +325,7 @@ func bruteForce(e *Engine, f *wire.Facts, action wire.Action) int {
 				changes[i].apply(&after)
 			}
 		}
-		if e.evaluate(newRequest(&after, at), action).allowed {
+		if e.evaluate(e.view.request(&after, at), action).allowed {
 			best = size
 		}
 	}
@@ -316,22 +337,19 @@ func bruteForce(e *Engine, f *wire.Facts, action wire.Action) int {
 func TestNoSmallerSetHelps(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 6))
 	sizes := map[int]int{}
-	engines := make([]*Engine, len(odd))
-	for i, text := range odd {
-		engines[i] = withPolicy(t, text)
-	}
-	for i := range 300 {
-		e, text := engines[i%len(odd)], odd[i%len(odd)]
+	engines := oddEngines(t)
+	for i := range 330 {
+		e := engines[i%len(engines)]
 		f := troubled(random)
 		action := []wire.Action{wire.ActionRead, wire.ActionWrite}[random.IntN(2)]
-		now := e.evaluate(newRequest(&f, at), action)
+		now := e.evaluate(e.view.request(&f, at), action)
 		if now.allowed || now.failed {
 			continue
 		}
 		want := bruteForce(e, &f, action)
 		_, steps := e.smallest(now, &f, action, at)
 		if len(steps) != want {
-			t.Fatalf("with %q: found %d changes, everything tried gives %d: %+v", text, len(steps), want, f)
+			t.Fatalf("set %d: found %d changes, everything tried gives %d: %+v", i%len(engines), len(steps), want, f)
 		}
 		sizes[want]++
 		d := e.Decide(f, action, at)
@@ -339,7 +357,7 @@ func TestNoSmallerSetHelps(t *testing.T) {
 			t.Fatalf("suffices %v, want %d: %+v", d.Suffices, want, d)
 		}
 		if d.Suffices && !helps(e, f, d) {
-			t.Fatalf("with %q: %+v does not help %+v", text, d.Remedies, f)
+			t.Fatalf("set %d: %+v does not help %+v", i%len(engines), d.Remedies, f)
 		}
 	}
 	for size := range MaxChanges + 1 {
@@ -361,4 +379,34 @@ func helps(e *Engine, f wire.Facts, d wire.Decision) bool {
 		changes[i].apply(&after)
 	}
 	return e.Decide(after, d.Action, at).Effect == wire.Allow
+}
+
+// TestWhatIsLeftOutChangesNothing decides as Cedar does with all policies and
+// all facts, whatever the index and the view leave out.
+func TestWhatIsLeftOutChangesNothing(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 9))
+	for i, e := range oddEngines(t) {
+		all := cedar.NewPolicySet()
+		for id, r := range e.rules.byID {
+			all.Add(id, r.policy)
+		}
+		for range 120 {
+			f := troubled(random)
+			f.Person.Groups = [][]string{nil, {"hr"}, {"audit", "hr"}}[random.IntN(3)]
+			f.Portal.ID = []string{"por-1", "por-2"}[random.IntN(2)]
+			f.Portal.Agency = []string{"moda", "moda", "mof"}[random.IntN(3)]
+			for _, action := range actions {
+				whole := newRequest(&f, at)
+				decision, diagnostic := cedar.Authorize(all, whole, whole.cedar(action))
+				var ids []string
+				for _, why := range diagnostic.Reasons {
+					ids = append(ids, string(why.PolicyID))
+				}
+				got := e.evaluate(e.view.request(&f, at), action)
+				if got.allowed != (decision == types.Allow && len(diagnostic.Errors) == 0) || got.failed != (len(diagnostic.Errors) > 0) || !slices.Equal(got.policies(), sorted(ids)) {
+					t.Fatalf("set %d, %s: %+v, Cedar says %v %q: %+v", i, action, got, decision, ids, f)
+				}
+			}
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cedar-policy/cedar-go/types"
+
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
@@ -30,16 +32,9 @@ type thresholds struct {
 	short   bool
 }
 
-func newThresholds(rules []*rule) thresholds {
-	var ages []int64
-	minutes := []int64{0}
-	restless := false
-	for _, r := range rules {
-		ages, minutes = append(ages, r.reads.ages...), append(minutes, r.reads.minutes...)
-		restless = restless || r.reads.restless
-	}
-	t := thresholds{ages: turns(ages, unknownAge), minutes: turns(minutes, minutesOfADay)}
-	t.short = restless || len(t.ages) > maxThresholds
+func newThresholds(r *reads) thresholds {
+	t := thresholds{ages: turns(r.ages, unknownAge), minutes: turns(append(r.minutes, 0), minutesOfADay)}
+	t.short = r.restless || len(t.ages) > maxThresholds
 	return t
 }
 
@@ -104,4 +99,27 @@ func (t *thresholds) nextMinute(at time.Time) time.Time {
 	}
 	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, taiwan)
 	return midnight.Add(time.Duration(next) * time.Minute)
+}
+
+// age is as good as an age for every comparison that the policies make: the last
+// turn before it.
+func (t *thresholds) age(seconds types.Long) types.Long {
+	if seconds >= unknownAge {
+		return seconds
+	}
+	return lastTurn(t.ages, seconds)
+}
+
+// minute is as good as a minute of the day.
+func (t *thresholds) minute(ofDay types.Long) types.Long { return lastTurn(t.minutes, ofDay) }
+
+func lastTurn(turns []int64, n types.Long) types.Long {
+	i, at := slices.BinarySearch(turns, int64(n))
+	switch {
+	case at:
+		return n
+	case i == 0:
+		return 0
+	}
+	return types.Long(turns[i-1])
 }
