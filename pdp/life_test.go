@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -185,6 +186,9 @@ func (s *scene) newPolicies() *policyset.Keeper {
 	sets, err := policyset.New(s.t.Context(), policyset.Config{
 		Store: s.store, Load: loadPolicy, Configured: policy.Baseline(), Approval: s.approval, Approvers: 2, ConfirmAbove: 5,
 		Recorder: s, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Recorded: func(ctx context.Context, since time.Time) iter.Seq2[wire.RecordedDecision, error] {
+			return s.history.Decisions(ctx, since)
+		},
 	})
 	s.must(err)
 	return sets

@@ -38,10 +38,14 @@ func newPolicies(ctx context.Context, c PolicyConfig, s *state, recorded policys
 	if err != nil {
 		return nil, err
 	}
-	return policyset.New(ctx, policyset.Config{
+	sets, err := policyset.New(ctx, policyset.Config{
 		Store: s.store, Load: loadPolicy, Configured: files, Approval: approval, Approvers: c.Approvers, ConfirmAbove: c.ConfirmAbove,
 		Recorder: s.log, Recorded: recorded, Clock: time.Now, Logger: logger,
 	})
+	if err == nil && c.Folder != "" && !sets.ConfiguredInForce() {
+		logger.Warn("policy.folder is not in force: officers activated another set", "folder", c.Folder)
+	}
+	return sets, err
 }
 
 // validatePolicy checks the access policy that the configuration names.

@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"testing"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -104,4 +105,44 @@ func TestTheActivePolicyIsShown(t *testing.T) {
 	if c := a.CheckPolicy(t.Context(), map[string]string{"a.cedar": "permit"}); c.Problem == "" {
 		t.Errorf("%+v", c)
 	}
+}
+
+// TestWhatIfReplaysWhatWasRecorded: from the audit log, by the sealed inputs of
+// each decision (requirements 13).
+func TestWhatIfReplaysWhatWasRecorded(t *testing.T) {
+	s, allowed, _ := taken(t)
+	ctx, sets := t.Context(), s.pdp.policies
+	files := policy.Baseline()
+	files["90-more.cedar"] = []byte(`@id("more.old") @reason("ZT-POL-012") forbid (principal, action, resource) when { context.trust.score < 95 };`)
+	whatIf := func() wire.PolicyWhatIf {
+		t.Helper()
+		r, err := sets.WhatIf(ctx, files, 1, "", func(uint64, time.Time) {})
+		s.must(err)
+		return r
+	}
+	r := whatIf()
+	if r.Decisions != 2 || r.People != 1 || r.Losing.People != 1 || r.OtherVersions != 0 || len(r.Failures) != 0 || r.Truncated.Code != "" {
+		t.Fatalf("%+v", r)
+	}
+	lost := r.Losing.Examples[0]
+	if lost.Decision != allowed.ID || lost.Person != s.person.ID || lost.Portal != s.portal.ID || lost.Was != wire.AnswerAllow || lost.Now != wire.AnswerDeny || lost.Reasons[0] != reason.SignInTooOld {
+		t.Errorf("%+v", lost)
+	}
+	// The draft would have let nobody in; what was so is unchanged.
+	s.replays(allowed.ID, "")
+	_, err := s.pdp.inputs.Erase(ctx, s.person.ID, []string{"moda", "nstc"})
+	s.must(err)
+	r = whatIf()
+	if r.Decisions != 0 || r.Losing.People != 0 || len(r.Failures) != 1 || r.Failures[0].Why.Code != reason.InputsErased || r.Failures[0].Count != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestReplayUnderASupersededSet: what decided once is kept for good.
+func TestReplayUnderASupersededSet(t *testing.T) {
+	s, allowed, denied := taken(t)
+	s.activated(`@id("more.nobody") @reason("ZT-POL-010") forbid (principal, action, resource);`)
+	s.replays(allowed.ID, "")
+	s.reopenPolicies()
+	s.replays(denied.ID, "")
 }

@@ -25,7 +25,7 @@ func engine(t *testing.T) Evaluator {
 // be told apart.
 func TestAReplayThatEndsEarlySaysSo(t *testing.T) {
 	e, at := engine(t), time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	one := wire.RecordedDecision{Subject: "per-1", Facts: wire.Facts{At: at}}
+	one := wire.RecordedDecision{Subject: "per-1", Facts: wire.Facts{At: at}, Decision: wire.Decision{At: at}}
 	replayed := func(limit time.Duration, people int, source Source) wire.PolicyWhatIf {
 		r := &replay{draft: e, against: e, limit: limit, people: map[string]*affected{}, failures: map[string]*wire.PolicyFailure{}}
 		for i := range people {
@@ -81,7 +81,7 @@ func TestRowsAndFailuresAreBounded(t *testing.T) {
 	}
 	r := &replay{failures: map[string]*wire.PolicyFailure{}}
 	for i := range maxFailures + 2 {
-		r.failed(&Refusal{Why: wire.Reason{Code: strconv.Itoa(i)}})
+		r.failed(wire.Reason{Code: strconv.Itoa(i)})
 	}
 	if len(r.failures) > maxFailures+1 || r.failures[reason.SetRecordFailed].Count != 2 {
 		t.Errorf("%d kinds of failures", len(r.failures))

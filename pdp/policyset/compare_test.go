@@ -231,7 +231,8 @@ func TestWhatIfSaysWhoLosesAndWhoGains(t *testing.T) {
 	stranger.Person.Agency, stranger.Device.Agency = "nstc", "nstc"
 	old := d.record("dec-x", stranger, wire.ActionRead)
 	old.Decision.PolicyVersion = "000000000000"
-	d.config.Recorded = recorded(append(all, old), errors.New("broken"), erased{}, erased{})
+	factless := wire.RecordedDecision{Subject: "per-21", Decision: wire.Decision{At: noon, Action: wire.ActionRead}}
+	d.config.Recorded = recorded(append(all, old, factless), erased{}, erased{})
 	d.start()
 	ctx := t.Context()
 
@@ -245,7 +246,7 @@ permit (principal, action == Action::"read", resource) when { principal.agency =
 	r, err := d.WhatIf(ctx, with(draft), 3, "", nothing)
 	d.must(err)
 	// Three days back from noon include the decisions of four days.
-	if r.Decisions != 4*11+1 || r.OtherVersions != 1 || r.People != 11 {
+	if r.Decisions != 4*11+1 || r.OtherVersions != 1 || r.People != 12 {
 		t.Errorf("%d decisions, %d of other versions, %d people", r.Decisions, r.OtherVersions, r.People)
 	}
 	if r.Losing.People != 1 || r.SteppingUp.People != 7 || r.ReadingOnly.People != 2 || r.Gaining.People != 1 {
@@ -275,6 +276,11 @@ permit (principal, action == Action::"read", resource) when { principal.agency =
 		d.refused(err, reason.SetDays)
 	}
 	d.config.Recorded = nil
+	d.start()
+	_, err = d.WhatIf(ctx, with(draft), 1, "", nothing)
+	d.refused(err, reason.SetNoRecords)
+	// A log that cannot be read to its end is no what-if of those days.
+	d.config.Recorded = recorded(all, errors.New("broken"))
 	d.start()
 	_, err = d.WhatIf(ctx, with(draft), 1, "", nothing)
 	d.refused(err, reason.SetNoRecords)
@@ -355,7 +361,7 @@ func TestAnActivationThatTakesMuchAwayIsConfirmed(t *testing.T) {
 	d.active(with(freshKey))
 	wants(reason.SetUntried)
 	// One that could judge little, or nothing, says nothing.
-	d.config.Recorded = recorded(all[:1], errors.New("broken"))
+	d.config.Recorded = recorded(all[:1], erased{})
 	d.start()
 	whatIf(7, "")
 	wants(reason.SetUntried)

@@ -32,8 +32,9 @@ type Recorder interface {
 }
 
 // Source gives the recorded decisions since a time with their inputs, the
-// oldest first. An error stands for one decision that cannot be given; after it
-// the next may follow. The sequence ends when ctx does.
+// oldest first. An error that carries a reason stands for one decision that
+// cannot be given, and the next may follow; any other says that the rest cannot
+// be read. The sequence ends when ctx does.
 type Source func(ctx context.Context, since time.Time) iter.Seq2[wire.RecordedDecision, error]
 
 // Config is what a Keeper needs; every field is required but Recorded, without
@@ -119,6 +120,9 @@ func (k *Keeper) ActiveFiles() (version string, files map[string][]byte) {
 	f := k.force.Load()
 	return f.last.Version, f.files
 }
+
+// ConfiguredInForce reports whether the configured set is in force.
+func (k *Keeper) ConfiguredInForce() bool { return k.force.Load().last.Configured }
 
 // Problem says why no set is in force; its code is empty if one is.
 func (k *Keeper) Problem() wire.Reason {

@@ -30,10 +30,13 @@ func TestTheConfiguredSetIsInForceUntilOfficersActivateAnother(t *testing.T) {
 	d.start()
 	folder := d.inForce()
 	d.wants(map[string]wire.PolicyState{baseline: wire.PolicySuperseded, folder: wire.PolicyActive})
+	if !d.ConfiguredInForce() {
+		t.Error("the configured set is not known as such")
+	}
 	set := d.active(with(freshKey))
 	d.config.Configured = policy.Baseline()
 	d.start()
-	if d.inForce() != set {
+	if d.inForce() != set || d.ConfiguredInForce() {
 		t.Error("a start undid what officers activated")
 	}
 	for _, version := range []string{baseline, folder, set} {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -121,13 +122,17 @@ func (r *replay) run(ctx context.Context, source Source, progress func(uint64, t
 			progress(seen, last)
 		}
 		if err != nil {
-			r.failed(err)
+			var told interface{ Reason() wire.Reason }
+			if !errors.As(err, &told) {
+				return fmt.Errorf("%w: %w", refuse(reason.SetNoRecords), err)
+			}
+			r.failed(told.Reason())
 			continue
 		}
 		if r.report.Portal != "" && one.Portal != r.report.Portal {
 			continue
 		}
-		last = one.Facts.At
+		last = one.Decision.At
 		if !r.judge(&one) {
 			r.report.Truncated = reason.New(reason.SetTooManyPeople, "people", strconv.Itoa(len(r.people)))
 			return nil
@@ -152,9 +157,13 @@ func (r *replay) judge(one *wire.RecordedDecision) bool {
 		person = &affected{}
 		r.people[one.Subject] = person
 	}
+	if one.Facts.At.IsZero() { // the facts themselves could not be had
+		r.failed(reason.New(reason.SetRecordFailed))
+		return true
+	}
 	was, now, err := compare(r.against, r.draft, &one.Facts, one.Decision.Action)
 	if err != nil {
-		r.failed(err)
+		r.failed(reason.New(reason.SetRecordFailed))
 		return true
 	}
 	r.report.Decisions++
@@ -176,12 +185,7 @@ func (r *replay) judge(one *wire.RecordedDecision) bool {
 }
 
 // failed counts what could not be judged, by its reason.
-func (r *replay) failed(err error) {
-	why := reason.New(reason.SetRecordFailed)
-	var told interface{ Reason() wire.Reason }
-	if errors.As(err, &told) {
-		why = told.Reason()
-	}
+func (r *replay) failed(why wire.Reason) {
 	if r.failures[why.Code] == nil && len(r.failures) >= maxFailures {
 		why = reason.New(reason.SetRecordFailed) // as one of the others
 	}
