@@ -25,7 +25,7 @@ func TestEnvoy(t *testing.T) {
 func startEnvoy(t *testing.T, s site) {
 	t.Helper()
 	configure(t, shipped("envoy"), s.dir, map[string]string{
-		"/etc/menshen/envoy/":                             s.dir + "/",
+		"/etc/menshen/unavailable/":                       unavailable(t),
 		"/etc/menshen/pdp-ca.pem":                         s.ca,
 		"/etc/ssl/portal/fullchain.pem":                   s.certificate,
 		"/etc/ssl/portal/key.pem":                         s.key,

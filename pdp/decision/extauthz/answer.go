@@ -58,7 +58,7 @@ func granted(a *wire.Access, asked *question) *authv3.CheckResponse {
 	values := decision.Identity(a)
 	g := new(grant)
 	set, removed := g.set[:0], append(g.removed[:0], stripped[:]...)
-	removed = appendAliases(removed, asked.headers)
+	removed = appendOdd(removed, asked.headers)
 	put := func(key, value string) {
 		if value == "" { // an empty value is not sure to overwrite
 			removed = append(removed, key)

@@ -192,12 +192,11 @@ func FuzzCookies(f *testing.F) {
 	})
 }
 
-func TestAliasesAreRemoved(t *testing.T) {
+func TestOddNamesAreRemoved(t *testing.T) {
 	for name, want := range map[string]bool{
-		"menshen_subject": true, "menshen.subject": true, "menshen~subject": true, "menshen-subject_": true, "x_forwarded_for": true, "x-forwarded.for": true, "x_real_ip": true,
-		"x_http_method_override": true, "x.original.url": true, "menshen!token": true,
-		// These are set or removed by their names, or are the application's.
-		"x-real-ip": false, ":path": false, "accept": false, "my_header": false, "x_mine": false, "sec-fetch-mode": false,
+		"menshen_subject": true, "menshen.subject": true, "menshen~subject": true, "menshen-subject_": true, "x_forwarded_for": true, "x-forwarded.for": true,
+		"x.original.url": true, "menshen!token": true, "my_header": true, "a:b": true, "menshen\u00adsubject": true,
+		"x-real-ip": false, ":path": false, "accept": false, "sec-fetch-mode": false,
 	} {
 		answer := granted(known(), &question{headers: map[string]string{name: "forged"}})
 		if got := slices.Contains(answer.GetOkResponse().GetHeadersToRemove(), name); got != want {
