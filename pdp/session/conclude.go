@@ -32,7 +32,8 @@ func Conclude(d wire.Decision, in *wire.DecisionInputs) wire.Decision {
 	case d.Effect == wire.Allow && d.Obligations.ReadOnly && in.Action != wire.ActionRead:
 		deny(&d, reason.New(reason.ReadOnlySession))
 	case d.Effect == wire.StepUp && in.At.Sub(in.TouchedAt) < freshFor:
-		d.Effect = wire.Deny // the key was touched a moment ago: that is not what is missing
+		// The key was touched a moment ago: that is not what is missing.
+		d.Effect, d.Suffices = wire.Deny, false
 	case d.Effect == wire.Allow && in.TokenFailed:
 		deny(&d, reason.New(reason.Internal))
 	}
@@ -42,6 +43,7 @@ func Conclude(d wire.Decision, in *wire.DecisionInputs) wire.Decision {
 
 func deny(d *wire.Decision, why wire.Reason) {
 	d.Effect, d.Obligations, d.ValidUntil = wire.Deny, wire.Obligations{}, time.Time{}
+	d.Suffices = false // what the engine tried does nothing about this
 	d.Reasons = append([]wire.Reason{why}, d.Reasons...)
 }
 

@@ -50,9 +50,9 @@ func TestEveryDecisionComesOutOfItsRecordAgain(t *testing.T) {
 		"allowed":        {engine: valid, action: wire.ActionRead},
 		"denied":         {engine: wire.Decision{Reasons: []wire.Reason{reason.New(reason.NoPermit)}}, action: wire.ActionRead, code: reason.NoPermit},
 		"engine failed":  {err: errors.New("store gone"), action: wire.ActionRead, code: reason.Unavailable},
-		"ended already":  {engine: wire.Decision{Effect: wire.Allow, ValidUntil: beginning}, action: wire.ActionRead, code: reason.Unavailable},
+		"ended already":  {engine: wire.Decision{Effect: wire.Allow, Suffices: true, ValidUntil: beginning}, action: wire.ActionRead, code: reason.Unavailable},
 		"read-only":      {engine: wire.Decision{Effect: wire.Allow, ValidUntil: valid.ValidUntil, Obligations: wire.Obligations{ReadOnly: true}}, action: wire.ActionWrite, code: reason.ReadOnlySession},
-		"touched before": {engine: wire.Decision{Effect: wire.StepUp, ValidUntil: valid.ValidUntil, Reasons: []wire.Reason{reason.New(reason.FreshKeyNeeded)}}, action: wire.ActionRead, code: reason.FreshKeyNeeded},
+		"touched before": {engine: wire.Decision{Effect: wire.StepUp, Suffices: true, ValidUntil: valid.ValidUntil, Reasons: []wire.Reason{reason.New(reason.FreshKeyNeeded)}}, action: wire.ActionRead, code: reason.FreshKeyNeeded},
 		"no token":       {engine: valid, mint: errors.New("no key"), action: wire.ActionRead, code: reason.Internal},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +72,9 @@ func TestEveryDecisionComesOutOfItsRecordAgain(t *testing.T) {
 			}
 			if without := c.err == nil && c.engine.PolicyVersion == "" && len(c.engine.Reasons) > 0; (in.NoPolicy != nil) != without || in.PolicyVersion != c.engine.PolicyVersion {
 				t.Errorf("policy %q, %v", in.PolicyVersion, in.NoPolicy)
+			}
+			if a.Decision.Suffices {
+				t.Error("what the engine tried is said to suffice")
 			}
 			again := Conclude(c.engine, &in)
 			again.InputsDigest = Digest(canonical)

@@ -20,57 +20,100 @@ type check struct {
 	State string
 	reasonText
 	Action string // of the remedy
+	Claim  wire.ClaimID
 	// Asked says that the decision asks for this line to be put right.
 	Asked bool
+	// Settled says that the set of changes above puts this line right too.
+	Settled bool
 }
 
-// checklist puts together what a decision asks for and what was measured,
-// failures first. A decision's remedies are the smallest set of changes that
-// helps, so they come before all else.
-func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) []check {
-	var checks []check
-	seenCode, seenClaim := map[string]bool{}, map[wire.ClaimID]bool{}
-	asked := true
-	add := func(state string, why wire.Reason, claim wire.ClaimID, action string) {
-		if why.Code == "" || seenCode[why.Code] || (claim != "" && seenClaim[claim]) {
-			return
-		}
-		seenCode[why.Code] = true
-		if claim != "" {
-			seenClaim[claim] = true
-			state = claimState(p.Claims, claim, state)
-		}
-		checks = append(checks, check{State: state, reasonText: describe(lang, why), Action: action, Asked: asked})
+// checkOn is a line with the page that it stands on.
+type checkOn struct {
+	Page  page
+	Check check
+}
+
+// remedyOrder is the order in which a person does what helps: repairs before
+// the laptop is measured again, and the touch of the key last, while it is fresh.
+var remedyOrder = []string{"ask-admin", "register-key", "fix-claim", "wait", "attest", "sign-in"}
+
+// list is a checklist under way.
+type list struct {
+	lang   reason.Language
+	texts  catalogue
+	claims []wire.Claim
+
+	codes map[string]bool
+	told  map[wire.ClaimID]bool
+}
+
+// line returns the line of a reason, unless that was told already. Two remedies
+// of one reason are two things to do where their claims differ.
+func (l *list) line(state string, why wire.Reason, claim wire.ClaimID, action string) (check, bool) {
+	again := l.codes[why.Code] && (claim == "" || action == "")
+	if why.Code == "" || again || (claim != "" && l.told[claim]) {
+		return check{}, false
 	}
+	l.codes[why.Code] = true
+	if claim != "" {
+		l.told[claim] = true
+		state = claimState(l.claims, claim, state)
+	}
+	return check{State: state, reasonText: describe(l.lang, why), Action: action, Claim: claim}, true
+}
+
+// checklist puts together what a decision asks for and what was measured. The
+// first part is the smallest set of changes that lets the person in, in the
+// order in which they are done; it is empty where nobody knows one. The second
+// is everything else, failures first.
+func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) (set, rest []check) {
+	l := &list{lang: lang, texts: texts, claims: p.Claims, codes: map[string]bool{}, told: map[wire.ClaimID]bool{}}
 	for _, remedy := range p.Decision.Remedies {
-		add(stateFail, remedy.Reason, remedy.Claim, remedy.Action)
+		if c, ok := l.line(stateFail, remedy.Reason, remedy.Claim, remedy.Action); ok {
+			c.Asked = true
+			set = append(set, c)
+		}
 	}
+	if !p.Decision.Suffices {
+		set, rest = nil, set
+	}
+	slices.SortStableFunc(set, func(a, b check) int { return slices.Index(remedyOrder, a.Action) - slices.Index(remedyOrder, b.Action) })
 	for _, why := range p.Decision.Reasons {
-		add(stateFail, why, "", "")
+		if c, ok := l.line(stateFail, why, "", ""); ok {
+			c.Asked, c.Settled = set == nil, set != nil
+			rest = append(rest, c)
+		}
 	}
-	asked = false
 	for _, finding := range p.Findings {
-		add(stateWarn, finding.Reason, finding.Claim, "fix-claim")
+		if c, ok := l.line(stateWarn, finding.Reason, finding.Claim, ""); ok {
+			rest = append(rest, c)
+		}
 	}
-	for _, claim := range p.Claims {
-		if seenClaim[claim.ID] {
+	rest = append(rest, l.measured()...)
+	slices.SortStableFunc(rest, func(a, b check) int { return rank(a.State) - rank(b.State) })
+	return set, rest
+}
+
+// measured returns the lines of the claims that nothing was said of yet.
+func (l *list) measured() (all []check) {
+	for _, claim := range l.claims {
+		if l.told[claim.ID] {
 			continue
 		}
-		title, err := texts.text("claim." + string(claim.ID))
+		title, err := l.texts.text("claim." + string(claim.ID))
 		if err != nil {
 			title = string(claim.ID)
 		}
-		line := check{State: claimStates[claim.State], reasonText: reasonText{Text: reason.Text{Title: title}}}
+		line := check{State: claimStates[claim.State], reasonText: reasonText{Text: reason.Text{Title: title}}, Claim: claim.ID}
 		switch line.State {
 		case "":
 			line.State = stateUnknown
 		case stateFail: // this decision did not ask for it
 			line.State = stateWarn
 		}
-		checks = append(checks, line)
+		all = append(all, line)
 	}
-	slices.SortStableFunc(checks, func(a, b check) int { return rank(a.State) - rank(b.State) })
-	return checks
+	return all
 }
 
 // claimStates maps result states (requirements 27) to lines. What could not be

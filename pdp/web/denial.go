@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -9,10 +10,13 @@ import (
 
 type denialContent struct {
 	wire.DenialPage
-	Headline  string // text key of the first line's cause
-	Checks    []check
+	Headline  string  // text key of the first line's cause
+	Set       []check // the smallest set of changes that lets the person in
+	Minutes   int     // that the set takes in all, 0 if unknown
+	Checks    []check // everything else
 	Unmet     int
 	StepUp    bool
+	SignIn    bool // a step of the set is a new touch of the key
 	CanCheck  bool // measuring again can change something
 	Continue  string
 	Reasons   []string
@@ -24,19 +28,15 @@ type denialContent struct {
 // what would help (pages: rules 1 to 4).
 func (s *Site) Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage) {
 	lang := language(r)
-	checks := checklist(lang, s.texts[lang], p)
+	set, rest := checklist(lang, s.texts[lang], p)
 	content := denialContent{
-		DenialPage: p, Checks: checks, Headline: headline(p, checks), StepUp: p.Decision.Effect == wire.StepUp,
+		DenialPage: p, Set: set, Checks: rest, Headline: headline(p, set, rest), StepUp: p.Decision.Effect == wire.StepUp,
 		Continue: "/", Reasons: []string{reason.AgentDidNotAnswer, reason.KeyNetwork}, Signature: p.Decision.Reasons,
 	}
 	if wire.CheckReturnPath(p.ReturnPath) == nil {
 		content.Continue = p.ReturnPath
 	}
-	for _, c := range checks {
-		if c.Asked {
-			content.Unmet++
-		}
-	}
+	content.count()
 	content.CanCheck = p.Device != ""
 	s.render(w, r, show{
 		host: portalHost, status: http.StatusForbidden, name: "denial.html",
@@ -45,8 +45,26 @@ func (s *Site) Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage)
 	})
 }
 
+// count sums up what is to be done.
+func (c *denialContent) count() {
+	known := true
+	for _, one := range c.Set {
+		c.Minutes += one.Minutes
+		known = known && one.Minutes > 0
+		c.SignIn = c.SignIn || one.Action == "sign-in" && !c.StepUp
+	}
+	if !known {
+		c.Minutes = 0
+	}
+	for _, one := range c.Checks {
+		if one.Asked {
+			c.Unmet++
+		}
+	}
+}
+
 // headline picks the sentence about the cause: on whose side it is.
-func headline(p wire.DenialPage, checks []check) string {
+func headline(p wire.DenialPage, set, rest []check) string {
 	if p.ReadAllowed {
 		return "denial.cause.read-only"
 	}
@@ -54,7 +72,7 @@ func headline(p wire.DenialPage, checks []check) string {
 		return "denial.cause.step-up"
 	}
 	side := "policy"
-	for _, c := range checks {
+	for _, c := range slices.Concat(set, rest) {
 		if c.Asked {
 			side = c.Side
 			break

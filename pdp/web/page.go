@@ -64,6 +64,7 @@ func parsePages(texts map[reason.Language]catalogue) (map[reason.Language]*templ
 			"iso":    func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 			"inc":    func(i int) int { return i + 1 },
 			"proof":  proof,
+			"pair":   func(p page, c check) checkOn { return checkOn{p, c} },
 			"name":   func(p wire.Portal) string { return portalName(lang, p) },
 		}
 		parsed, err := template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.html")

@@ -316,7 +316,8 @@ func TestTheChecklist(t *testing.T) {
 	s := newSite(t)
 	why := func(code string) wire.Reason { return wire.Reason{Code: code} }
 	lines := func(p wire.DenialPage) (all []string) {
-		for _, c := range checklist(reason.English, s.texts[reason.English], p) {
+		set, rest := checklist(reason.English, s.texts[reason.English], p)
+		for _, c := range slices.Concat(set, rest) {
 			all = append(all, c.State+" "+orElse(c.Code, c.Title))
 		}
 		return all
@@ -344,6 +345,9 @@ func TestTheChecklist(t *testing.T) {
 			Findings: []wire.Finding{{Reason: why("ZT-KEY-010"), Claim: wire.ClaimFirewall}},
 			Claims:   []wire.Claim{{ID: wire.ClaimFirewall, State: wire.ClaimFail}, {ID: wire.ClaimDiskEncryption, State: wire.ClaimFail}},
 		}, []string{"warn ZT-KEY-010", "warn Disk encrypted"}},
+		"two claims of one reason": {wire.DenialPage{Decision: wire.Decision{Suffices: true, Remedies: []wire.Remedy{
+			{Reason: why("ZT-KEY-010"), Claim: wire.ClaimFirewall, Action: "fix-claim"}, {Reason: why("ZT-KEY-010"), Claim: wire.ClaimAntivirus, Action: "fix-claim"},
+		}}}, []string{"fail ZT-KEY-010", "fail ZT-KEY-010"}},
 		"nothing known": {wire.DenialPage{}, nil},
 	} {
 		if got := lines(tt.page); !slices.Equal(got, tt.want) {
@@ -355,7 +359,7 @@ func TestTheChecklist(t *testing.T) {
 // TestWhatIsAskedIsWhatTheDecisionNames: a finding that this decision did not
 // ask for is told and not counted, also where it could not be measured.
 func TestWhatIsAskedIsWhatTheDecisionNames(t *testing.T) {
-	checks := checklist(reason.English, newSite(t).texts[reason.English], wire.DenialPage{
+	_, checks := checklist(reason.English, newSite(t).texts[reason.English], wire.DenialPage{
 		Decision: wire.Decision{Remedies: []wire.Remedy{{Reason: reason.New(reason.FirewallOff), Claim: wire.ClaimFirewall}}},
 		Findings: []wire.Finding{{Reason: reason.New(reason.AntivirusUnmeasured), Claim: wire.ClaimAntivirus, Note: true}},
 		Claims:   []wire.Claim{{ID: wire.ClaimFirewall, State: wire.ClaimFail}, {ID: wire.ClaimAntivirus, State: wire.ClaimError}},
@@ -400,7 +404,7 @@ func TestTheFirstLineNamesTheSide(t *testing.T) {
 		{wire.DenialPage{Decision: wire.Decision{Effect: wire.StepUp}}, at("device"), "denial.cause.step-up"},
 		{wire.DenialPage{ReadAllowed: true}, at("device"), "denial.cause.read-only"},
 	} {
-		if got := headline(tt.page, tt.checks); got != tt.want {
+		if got := headline(tt.page, nil, tt.checks); got != tt.want {
 			t.Errorf("%+v: %s, want %s", tt.page, got, tt.want)
 		}
 		if _, err := newSite(t).texts[reason.English].text(tt.want); err != nil {
