@@ -50,6 +50,7 @@ func (s adminSessions) RevokePerson(ctx context.Context, personID string) (int, 
 // status tells administrators how the PDP is.
 func (p *PDP) status(context.Context) client.Status {
 	_, policies := p.policyInForce()
+	open, nameless := p.proxies.Connections()
 	s := client.Status{
 		Version: p.version, StartedAt: p.started.UTC(), Healthy: true,
 		Devices: p.appraisal.Counts(), Sessions: len(p.sessions.Sessions("")),
@@ -57,6 +58,8 @@ func (p *PDP) status(context.Context) client.Status {
 			"audit_durable_sequence": p.state.log.Durable(),
 			"enrolment_strangers":    p.enrolment.Strangers(),
 			"agents_port_strangers":  p.agents.Strangers(),
+			"connections_open":       uint64(open), // #nosec G115 -- a count
+			"connections_nameless":   nameless,
 			"plugins_registered":     uint64(len(p.config.Plugins.Run)),
 			"policies":               uint64(policies),                            // #nosec G115 -- a count
 			"uptime_seconds":         uint64(time.Since(p.started) / time.Second), // #nosec G115 -- never negative

@@ -86,6 +86,7 @@ func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
 		sweeper.Run(ctx, p.state.store, sweptKinds[:], sweepEvery, time.Now, p.logger.With("part", "sweeper"))
 	})
 	parts.Go(func() { p.tendKeys(ctx) })
+	parts.Go(func() { p.proxies.Run(ctx) })
 }
 
 func (p *PDP) liveSessions() map[string]bool {

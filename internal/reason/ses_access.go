@@ -3,6 +3,7 @@ package reason
 // Area SES, 050–069: what a request asks for, and by what it is presented.
 const (
 	AddressUnreadable = "ZT-SES-050"
+	ConnectionsBusy   = "ZT-SES-051"
 )
 
 // Area CFG, 135–139: how a portal's requests are judged.

@@ -14,8 +14,13 @@ type AccessRequest struct {
 	Portal *Portal
 	// CookieHash is SHA-256 of the session cookie's value.
 	CookieHash [sha256.Size]byte
-	Address    netip.Addr
-	Action     Action
+	// Session is the session's id where the PDP itself knows it, from an access
+	// token or from a connection that it let through; CookieHash is then unused.
+	Session string
+	// Address is the client's. With Session it may be missing: the session's
+	// network is then the one that it proved last.
+	Address netip.Addr
+	Action  Action
 	// Class is the policy resource class of what is asked for; empty where no
 	// route of the portal names one.
 	Class string

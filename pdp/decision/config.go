@@ -3,7 +3,9 @@ package decision
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,6 +22,8 @@ import (
 // Sessions is the policy administrator.
 type Sessions interface {
 	Authorize(ctx context.Context, q wire.AccessRequest) wire.Access
+	// Recheck is Authorize for an open connection: no use of the session.
+	Recheck(ctx context.Context, q wire.AccessRequest) wire.Access
 	// Peek is what Authorize last answered, if it is still known.
 	Peek(q wire.AccessRequest) (wire.Access, bool)
 	// LastRefused is what was refused last to the session, there where q is from.
@@ -100,6 +104,8 @@ type Server struct {
 	// signIns bounds the sign-ins that begin or end at once, so that a flood of
 	// them leaves the questions of known sessions alone.
 	signIns *admission.Gate
+	// connections outlive their requests.
+	connections *connections
 	// unreadable refuses what may be for any part of a portal.
 	unreadable wire.Reason
 	// complained is when an unknown proxy was last logged.
@@ -115,7 +121,11 @@ func New(c Config) (*Server, error) {
 	if !strings.HasPrefix(c.SignIn, "https://") {
 		return nil, errors.New("decision: the sign-in page must have an https address")
 	}
-	s := &Server{Config: c, assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets()),
+	var epoch [16]byte
+	if _, err := io.ReadFull(c.Random, epoch[:]); err != nil {
+		return nil, fmt.Errorf("decision: %w", err)
+	}
+	s := &Server{Config: c, connections: newConnections(hex.EncodeToString(epoch[:])), assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets()),
 		unreadable: reason.New(reason.AddressUnreadable), signIns: admission.NewGate(maxSignIns, maxWaiting, patience)}
 	s.routes = s.table()
 	s.portals.source = c.Portals

@@ -5,6 +5,7 @@
 //	/forward-auth         may this request pass? 200, 401 or 403
 //	/forward-auth/relay   the same, for proxies that hand any other answer than
 //	                      200 on to the browser: it is the browser's answer
+//	/connections/ended    which connections is the proxy to cut?
 //	/.menshen/challenge   what the browser is answered after a 401
 //	/.menshen/denied      what the browser is answered after a 403
 //	/.menshen/start       begins a sign-in
@@ -25,6 +26,9 @@
 //     every answer that a proxy keeps, empty where there is nothing to say: a
 //     client cannot fill one in.
 //   - Upgrades and unknown methods are writes.
+//   - A connection that goes on without asking (an upgrade) is asked about
+//     again in its stead, twice a second, and is to be cut when it would not be
+//     let through any more.
 //   - A way back leads to the portal it came from (wire.CheckReturnPath), and
 //     never repeats a request that changes something.
 //   - What changes anything here cannot be sent by another site.

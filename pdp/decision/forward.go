@@ -29,7 +29,7 @@ const (
 
 // forwardAuth answers whether the client's request may pass.
 func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request, q *question) {
-	a := s.authorize(r.Context(), q)
+	a := s.pass(r.Context(), q)
 	setAnswer(w.Header(), &a)
 	switch a.Outcome {
 	case wire.AccessGranted:

@@ -18,6 +18,8 @@ const (
 	headerURI      = "X-Original-Uri"
 	headerUpgrade  = "X-Original-Upgrade"
 	headerClientIP = "X-Real-Ip"
+	// headerConnection is the proxy's own name of the client's connection.
+	headerConnection = "X-Menshen-Connection"
 )
 
 // Cookies on the portal's host. The __Host- prefix keeps other hosts of the
@@ -39,6 +41,9 @@ type Request struct {
 	Upgrade bool
 	// Cookies are the client's Cookie headers.
 	Cookies []string
+	// Connection is the proxy's own name of the client's connection: up to 128
+	// bytes of visible ASCII, empty if the proxy cannot cut connections.
+	Connection string
 	// Document says that a browser wants to show the answer as a page.
 	Document bool
 }
@@ -46,7 +51,16 @@ type Request struct {
 // Authorize answers whether the client's request may pass.
 func (s *Server) Authorize(ctx context.Context, r *Request) wire.Access {
 	q := r.question()
-	return s.authorize(ctx, &q)
+	return s.pass(ctx, &q)
+}
+
+// pass answers a request, and notes an upgrade that it lets through.
+func (s *Server) pass(ctx context.Context, q *question) wire.Access {
+	a := s.authorize(ctx, q)
+	if q.upgrade && a.Outcome == wire.AccessGranted {
+		s.connections.opened(q, a.Session)
+	}
+	return a
 }
 
 // question is a Request as the sessions are asked about it.
@@ -57,10 +71,13 @@ type question struct {
 	method   string
 	uri      string
 	document bool
+	// upgrade and connection are of a connection that is to outlive the request.
+	upgrade    bool
+	connection string
 }
 
 func (r *Request) question() question {
-	q := question{routes: r.Portal.routes, method: r.Method, uri: r.Target, document: r.Document}
+	q := question{routes: r.Portal.routes, method: r.Method, uri: r.Target, document: r.Document, upgrade: r.Upgrade, connection: r.Connection}
 	q.Portal, q.Address = &r.Portal.Portal, r.Address
 	if value := cookie(r.Cookies, cookieSession); value != "" {
 		q.CookieHash = digest(value)
@@ -130,6 +147,11 @@ func read(r *http.Request, portal *Portal, n names) (q question, malformed strin
 	var err error
 	if request.Address, err = netip.ParseAddr(client); err != nil {
 		return q, n.clientIP
+	}
+	if names := h[headerConnection]; len(names) > 0 {
+		if request.Connection = names[0]; len(names) > 1 || !validConnection(names[0]) {
+			return q, headerConnection
+		}
 	}
 	request.Upgrade = said(h, headerUpgrade) || said(h, "Upgrade")
 	return request.question(), ""

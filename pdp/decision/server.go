@@ -19,6 +19,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if portal == nil {
 		return
 	}
+	if r.URL.Path == endedPath {
+		s.connectionsEnded(w, r, portal)
+		return
+	}
 	if r.URL.Path == "/forward-auth/relay" {
 		s.relay(w, r, portal)
 		return

@@ -11,8 +11,18 @@ import (
 // Authorize answers one request of a portal. For a known session with a
 // decision that holds it neither waits nor allocates.
 func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Access {
+	return m.authorize(ctx, &q, true)
+}
+
+// Recheck is Authorize for what goes on without requests, such as an open
+// connection: it keeps no session alive and counts no use.
+func (m *Manager) Recheck(ctx context.Context, q wire.AccessRequest) wire.Access {
+	return m.authorize(ctx, &q, false)
+}
+
+func (m *Manager) authorize(ctx context.Context, q *wire.AccessRequest, use bool) wire.Access {
 	now := m.clock().UnixNano()
-	s, at, why := m.admit(&q, now)
+	s, at, why := m.admit(q, now)
 	if at == nil {
 		return wire.Access{Outcome: wire.AccessSignIn, Reason: why}
 	}
@@ -32,13 +42,22 @@ func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Acce
 	if s.ended.Load() {
 		return wire.Access{Outcome: wire.AccessSignIn, Reason: m.why.none}
 	}
-	if !first && g.access.Decision != nil && g.uses.Add(1) == 1 {
-		m.used(g)
+	if use {
+		m.count(q, s, g, first, now)
 	}
-	s.touch(now)
 	answer := g.access
 	answer.Waited = waited
 	return answer
+}
+
+// count notes a use of a decision, and of the session if the person made it.
+func (m *Manager) count(q *wire.AccessRequest, s *session, g *grant, first bool, now int64) {
+	if !first && g.access.Decision != nil && g.uses.Add(1) == 1 {
+		m.used(g)
+	}
+	if q.Session == "" {
+		s.touch(now)
+	}
 }
 
 // Peek returns what Authorize last answered for such a request, if that is
@@ -69,7 +88,7 @@ func (m *Manager) Admitted(q wire.AccessRequest) (deviceID string, ok bool) {
 // admit finds the request's session and the proven network that it comes from,
 // or says why there is none. What it refuses does not keep a session alive.
 func (m *Manager) admit(q *wire.AccessRequest, now int64) (*session, *place, wire.Reason) {
-	s := m.live.get(&q.CookieHash)
+	s := m.find(q)
 	if s == nil || q.Portal == nil || s.portal != q.Portal.ID {
 		return nil, nil, m.why.none
 	}
@@ -79,7 +98,7 @@ func (m *Manager) admit(q *wire.AccessRequest, now int64) (*session, *place, wir
 	if now-s.lastSeen.Load() >= m.idle {
 		return nil, nil, m.why.idle
 	}
-	at := s.place(q.Address)
+	at := s.placeOf(q)
 	if at == nil {
 		m.fromElsewhere(s, q.Address, now)
 		return s, nil, m.why.network
@@ -89,6 +108,15 @@ func (m *Manager) admit(q *wire.AccessRequest, now int64) (*session, *place, wir
 		return s, nil, m.why.reconfirm
 	}
 	return s, at, wire.Reason{}
+}
+
+func (m *Manager) find(q *wire.AccessRequest) *session {
+	if q.Session == "" {
+		return m.live.get(&q.CookieHash)
+	}
+	m.known.mu.RLock()
+	defer m.known.mu.RUnlock()
+	return m.known.byID[q.Session]
 }
 
 func (m *Manager) holds(g *grant, now int64) bool {

@@ -43,7 +43,7 @@ func (t *table) remove(s *session) {
 
 // registry finds sessions by what they stand on.
 type registry struct {
-	mu       sync.Mutex
+	mu       sync.RWMutex
 	byID     map[string]*session
 	byPerson set
 	byDevice set

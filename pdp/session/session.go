@@ -1,8 +1,10 @@
 package session
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,6 +92,14 @@ func (s *session) place(addr netip.Addr) *place {
 		}
 	}
 	return nil
+}
+
+// placeOf returns where q is from, or nil.
+func (s *session) placeOf(q *wire.AccessRequest) *place {
+	if q.Session == "" || q.Address.IsValid() {
+		return s.place(q.Address)
+	}
+	return slices.MaxFunc(s.places, func(a, b *place) int { return cmp.Compare(a.provenAt, b.provenAt) })
 }
 
 // touch notes a use. It writes at most once a second, so that cores do not
