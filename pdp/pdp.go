@@ -10,7 +10,9 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/api"
+	"github.com/menshen-zt/menshen/pdp/applications"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
+	"github.com/menshen-zt/menshen/pdp/authzen"
 	"github.com/menshen-zt/menshen/pdp/ceremony"
 	"github.com/menshen-zt/menshen/pdp/decision"
 	"github.com/menshen-zt/menshen/pdp/directory"
@@ -18,6 +20,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/inventory"
+	"github.com/menshen-zt/menshen/pdp/policy/application"
 	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/reference"
@@ -59,6 +62,9 @@ type PDP struct {
 	agents     *api.API
 	proxies    *decision.Server
 	admin      *admin.Admin
+
+	applications *applications.Keeper[*application.Application]
+	authzen      *authzen.Server
 }
 
 // score tells an agent its person's score, once there is one.
@@ -78,7 +84,7 @@ func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p 
 	if p.state, err = openState(c, p.operations, logger); err != nil {
 		return nil, errors.Join(err, p.operations.close())
 	}
-	for _, part := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAdmin, p.wireOperations} {
+	for _, part := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAuthzen, p.wireAdmin, p.wireOperations} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -211,7 +217,7 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
-		Directory: p.names, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
+		Directory: p.names, Applications: adminApplications{p.applications}, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{p.history, p.names},
 		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,

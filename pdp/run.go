@@ -159,7 +159,7 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 	}
 	ca := p.state.ring.Authority
 	agents := p.agents.Server(keyring.NewServer(ca, p.config.Agents.Names, time.Now).Certificate)
-	proxies := p.newServer(p.operations.traces.Handler("proxies", p.proxies), keyring.NewServer(ca, p.config.Proxies.Names, time.Now).Certificate)
+	proxies := p.newServer(p.operations.traces.Handler("proxies", p.proxyHandler()), keyring.NewServer(ca, p.config.Proxies.Names, time.Now).Certificate)
 	operators := p.newServer(p.operationsHandler(), nil)
 	operators.TLSConfig = nil
 	people := p.newServer(p.operations.traces.Handler("web", p.webHandler()), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pages, nil })

@@ -31,8 +31,9 @@ import (
 
 // others stands for the parts of the PDP that have no place in these tests.
 type others struct {
-	sick    bool
-	repairs repairs
+	sick         bool
+	repairs      repairs
+	applications applicationStore
 }
 
 func (*others) IssueCode(context.Context, string, string, string, time.Duration) (string, error) {
@@ -174,7 +175,7 @@ func newConsole(t *testing.T) *console {
 	c.sets = newPolicySets(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -441,7 +442,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "audit", "decision", "device", "exception", "expected", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
+	want := []string{"agency", "application", "audit", "decision", "device", "exception", "expected", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}

@@ -15,8 +15,11 @@ const (
 	AuditAppraisal AuditKind = "appraisal"
 	AuditAdmin     AuditKind = "admin"
 	AuditRemedy    AuditKind = "remedy" // how one ended that an administrator asked for
-	AuditSystem    AuditKind = "system"
-	AuditSignal    AuditKind = "signal" // what others reported, and what befell a stream of events
+	// AuditEvaluation is one request of an application that asked about its
+	// own subjects, actions and resources.
+	AuditEvaluation AuditKind = "evaluation"
+	AuditSystem     AuditKind = "system"
+	AuditSignal     AuditKind = "signal" // what others reported, and what befell a stream of events
 )
 
 // AuditRecord is one line of the audit log before it is chained.

@@ -244,7 +244,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	f.Admin, err = New(Config{
 		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
-		Recorder: f.audit, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
+		Recorder: f.audit, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -68,6 +68,9 @@ func (a *Admin) newMux() *http.ServeMux {
 			mux.HandleFunc(pattern, serve)
 		}
 	}
+	for pattern, serve := range a.applicationRoutes() {
+		mux.HandleFunc(pattern, serve)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, http.StatusNotFound, reason.New(reason.NotFound))
 	})

@@ -112,7 +112,7 @@ func (p position) follows(e Entry) error {
 func encode(r wire.AuditRecord) ([]byte, error) {
 	switch r.Kind {
 	case wire.AuditDecision, wire.AuditUses, wire.AuditSignIn, wire.AuditKeyAdded,
-		wire.AuditEnrolment, wire.AuditAppraisal, wire.AuditAdmin, wire.AuditRemedy, wire.AuditSystem, wire.AuditSignal:
+		wire.AuditEnrolment, wire.AuditAppraisal, wire.AuditAdmin, wire.AuditRemedy, wire.AuditSystem, wire.AuditSignal, wire.AuditEvaluation:
 	default:
 		return nil, fmt.Errorf("%w: kind %q", ErrInvalid, r.Kind)
 	}

@@ -1,0 +1,115 @@
+package authzen
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Portals finds the portal that a bearer secret proves. The caller must not
+// change it.
+type Portals interface {
+	PortalOf(ctx context.Context, secret string) (*wire.Portal, error)
+}
+
+// Judge answers portals' questions.
+type Judge interface {
+	// Hear begins one request of a portal.
+	Hear(portal *wire.Portal) Hearing
+}
+
+// Hearing is one request: what is known of a session is the same in all its
+// questions. It is used by one goroutine.
+type Hearing interface {
+	// Open begins an inquiry: questions that differ from q in no more than the
+	// ids of subject and resource and the action's name.
+	Open(q *wire.Question) Inquiry
+}
+
+// Inquiry answers. It is used by one goroutine.
+type Inquiry interface {
+	// Answer never fails: what cannot be judged is denied.
+	Answer(ctx context.Context, subject, action, resource string) wire.Answer
+	// Subjects, Resources and Actions are all that can be answered for, in one
+	// order; the caller must not change them.
+	Subjects() []string
+	Resources() []string
+	Actions() []string
+	// Basis is what the answers so far stand on.
+	Basis() Basis
+	// Stands reports whether what was answered still holds.
+	Stands() bool
+}
+
+// Basis is what answers stand on, for their record.
+type Basis struct {
+	// Session, Person and Device are ids, empty where no session was asked about.
+	Session string `json:"-"`
+	Person  string `json:"-"`
+	Device  string `json:"-"`
+	// Application and Policy are the versions of the rules.
+	Application string `json:"application,omitempty"`
+	Policy      string `json:"policy,omitempty"`
+}
+
+// Sealer makes and opens page tokens.
+type Sealer interface {
+	Seal(purpose string, expires time.Time, v any) (string, error)
+	Open(purpose, text string, now time.Time, v any) error
+}
+
+// Recorder returns when the record is durable.
+type Recorder interface {
+	Append(ctx context.Context, r wire.AuditRecord) (uint64, error)
+}
+
+// Config is what a Server stands on. All members are needed.
+type Config struct {
+	Portals  Portals
+	Judge    Judge
+	Sealer   Sealer
+	Recorder Recorder
+	// Names are the host names and addresses that callers reach this port by.
+	Names  []string
+	Clock  func() time.Time
+	Random io.Reader
+	Logger *slog.Logger
+}
+
+// maxSearches bounds the searches under way.
+const maxSearches = 4
+
+// Server answers AuthZEN requests. It is safe for concurrent use.
+type Server struct {
+	Config
+	endpoints map[string]endpoint
+	searches  chan struct{}
+}
+
+// endpoint answers one path's request, whose body was read. What it returns is
+// the answer, with what is recorded of it.
+type endpoint func(ctx context.Context, c *call) (answer any, err error)
+
+// New returns a Server.
+func New(c Config) (*Server, error) {
+	if c.Portals == nil || c.Judge == nil || c.Sealer == nil || c.Recorder == nil || len(c.Names) == 0 ||
+		c.Clock == nil || c.Random == nil || c.Logger == nil {
+		return nil, errors.New("authzen: a member of the configuration is missing")
+	}
+	s := &Server{Config: c, searches: make(chan struct{}, maxSearches)}
+	s.endpoints = map[string]endpoint{
+		pathEvaluation:     s.evaluation,
+		pathEvaluations:    s.evaluations,
+		pathSearchSubject:  s.searchSubject,
+		pathSearchResource: s.searchResource,
+		pathSearchAction:   s.searchAction,
+	}
+	return s, nil
+}
+
+var _ http.Handler = (*Server)(nil)

@@ -1,0 +1,19 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/cedar-policy/cedar-go/types"
+
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// What policies other than Menshen's own, those of applications, share with
+// these.
+
+// SessionContext returns a session's facts as the published schema's context
+// shows them. Of the zero Facts it returns the values that affirm nothing.
+func SessionContext(f *wire.Facts, at time.Time) types.Record { return session(f, at.UTC()) }
+
+// SyntaxError returns an error of Cedar's parser as a *LoadError with its line.
+func SyntaxError(file string, err error) error { return syntaxError(file, err) }
