@@ -13,7 +13,9 @@ import (
 
 // SessionContext returns a session's facts as the published schema's context
 // shows them. Of the zero Facts it returns the values that affirm nothing.
-func SessionContext(f *wire.Facts, at time.Time) types.Record { return session(f, at.UTC()) }
+func SessionContext(f *wire.Facts, at time.Time) types.Record {
+	return newView(everything(), nil).context(f, at.UTC())
+}
 
 // SyntaxError returns an error of Cedar's parser as a *LoadError with its line.
 func SyntaxError(file string, err error) error { return syntaxError(file, err) }
