@@ -4,54 +4,107 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // sized returns the first n policies of a set that grows by portals: one
 // permit, then one forbid a portal, each with a condition of its own.
 func sized(n int) map[string][]byte {
-	text := "@id(\"in\") permit (principal, action, resource) when { principal.active && principal.agency == resource.agency };\n"
-	for i := 1; i < n; i++ {
-		text += fmt.Sprintf("@id(\"p%d\") @reason(\"ZT-POL-041\") forbid (principal, action, resource == Portal::\"por-%d\") when { context.trust.score < %d };\n", i, i, i%50)
-	}
-	return map[string][]byte{"a.cedar": []byte(text)}
+	return grown(n, `(principal, action, resource == Portal::"por-%d")`)
 }
 
-// spread is sized with scopes that no index can narrow.
+// spread is sized by groups of people.
 func spread(n int) map[string][]byte {
+	return grown(n, `(principal in Group::"moda/g%d", action, resource)`)
+}
+
+// loose is sized with scopes that no index can narrow.
+func loose(n int) map[string][]byte {
+	return grown(n, `(principal, action, resource) when { context.request.class == "c%d" }`)
+}
+
+func grown(n int, scope string) map[string][]byte {
 	text := "@id(\"in\") permit (principal, action, resource) when { principal.active && principal.agency == resource.agency };\n"
 	for i := 1; i < n; i++ {
-		text += fmt.Sprintf("@id(\"p%d\") @reason(\"ZT-POL-041\") forbid (principal in Group::\"moda/g%d\", action, resource) when { context.trust.score < %d };\n", i, i, i%50)
+		text += fmt.Sprintf("@id(\"p%d\") @reason(\"ZT-POL-041\") forbid "+scope+" when { context.trust.score < %d };\n", i, i, i%50)
 	}
 	return map[string][]byte{"a.cedar": []byte(text)}
 }
 
+// BenchmarkEngine measures a whole Decide, beside bare cedar-go on the same
+// policies: "cedar" with a request that is built once and costs nothing, and
+// "cedar+request" with one that is built for each decision, whole. "people" is
+// Decide with another person and portal each time.
 func BenchmarkEngine(b *testing.B) {
-	sets := map[string]map[string][]byte{"baseline": Baseline()}
+	sets := []struct {
+		name  string
+		files map[string][]byte
+	}{{"baseline", Baseline()}}
 	for _, n := range []int{1, 100, 1000} {
-		sets[fmt.Sprintf("portals/%d", n)] = sized(n)
-		sets[fmt.Sprintf("groups/%d", n)] = spread(n)
+		for name, make := range map[string]func(int) map[string][]byte{"portals": sized, "groups": spread, "loose": loose} {
+			sets = append(sets, struct {
+				name  string
+				files map[string][]byte
+			}{fmt.Sprintf("%s/%d", name, n), make(n)})
+		}
 	}
-	f := good(wire.PortalNormal)
-	for name, files := range sets {
-		e, err := Load(files)
+	for _, set := range sets {
+		e, err := Load(set.files)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run("decide/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if d := e.Decide(f, wire.ActionWrite, at); d.Effect != wire.Allow {
-					b.Fatal(d)
-				}
-			}
-		})
-		b.Run("evaluate/"+name, func(b *testing.B) {
-			for b.Loop() {
-				if o := e.evaluate(e.view.request(&f, at), wire.ActionWrite); !o.allowed {
-					b.Fatal(o)
-				}
-			}
-		})
+		b.Run("decide/"+set.name, func(b *testing.B) { benchmarkDecide(b, e) })
+		b.Run("people/"+set.name, func(b *testing.B) { benchmarkPeople(b, e) })
+		b.Run("cedar/"+set.name, func(b *testing.B) { benchmarkCedar(b, e, false) })
+		b.Run("cedar+request/"+set.name, func(b *testing.B) { benchmarkCedar(b, e, true) })
+	}
+}
+
+func benchmarkDecide(b *testing.B, e *Engine) {
+	f := good(wire.PortalNormal)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := e.Decide(f, wire.ActionWrite, at); d.Effect != wire.Allow {
+			b.Fatal(d)
+		}
+	}
+}
+
+func benchmarkPeople(b *testing.B, e *Engine) {
+	people := make([]wire.Facts, 5000)
+	for i := range people {
+		f := good(wire.PortalNormal)
+		f.Person.ID, f.Portal.ID, f.Trust.Score = fmt.Sprintf("per-%d", i), fmt.Sprintf("por-%d", 2000+i%300), 60+i%40
+		f.SignIn.PersonID = f.Person.ID
+		people[i] = f
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if d := e.Decide(people[i%len(people)], wire.ActionWrite, at); d.Effect != wire.Allow {
+			b.Fatal(d)
+		}
+	}
+}
+
+func benchmarkCedar(b *testing.B, e *Engine, build bool) {
+	all := cedar.NewPolicySet()
+	for id, r := range e.rules.byID {
+		all.Add(id, r.policy)
+	}
+	f := good(wire.PortalNormal)
+	request := newRequest(&f, at)
+	whole := newView(everything(), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if build {
+			whole = newView(everything(), nil)
+			request = whole.request(&f, at)
+		}
+		if decision, _ := cedar.Authorize(all, request, request.cedar(wire.ActionWrite)); decision != types.Allow {
+			b.Fatal(decision)
+		}
 	}
 }

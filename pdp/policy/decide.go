@@ -25,7 +25,8 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 		return e.allow(d, now, r, &facts)
 	}
 	d.Policies = now.policies()
-	if e.refused(&d, now, &facts, action, at) {
+	refused := facts // an allow's facts stay where they are
+	if e.refused(&d, now, &refused, action, at) {
 		d.Effect = wire.StepUp
 	}
 	return d
@@ -61,7 +62,8 @@ func (e *Engine) allow(d wire.Decision, now outcome, r *request, facts *wire.Fac
 	}
 	if write := e.evaluate(r, wire.ActionWrite); !write.allowed {
 		d.Obligations.ReadOnly = true
-		e.refused(&d, write, facts, wire.ActionWrite, d.At)
+		refused := *facts
+		e.refused(&d, write, &refused, wire.ActionWrite, d.At)
 	}
 	return d
 }

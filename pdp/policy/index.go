@@ -135,7 +135,7 @@ func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
 		for _, list := range s {
 			for _, r := range list {
-				if !yield(cedar.PolicyID(r.id), r.policy) {
+				if !yield(cedar.PolicyID(r.id), r.anyAction) {
 					return
 				}
 			}

@@ -7,22 +7,26 @@ import (
 	"slices"
 
 	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // rule is one policy with what its annotations say.
 type rule struct {
-	id       string
-	file     string
-	line     int
-	order    int // in the set
-	policy   *cedar.Policy
-	reason   string
-	claim    wire.ClaimID
-	findings bool
-	remedy   string
-	reads    reads
+	id     string
+	file   string
+	line   int
+	order  int // in the set
+	policy *cedar.Policy
+	// anyAction is the policy without its action scope, which the index has
+	// asked already.
+	anyAction *cedar.Policy
+	reason    string
+	claim     wire.ClaimID
+	findings  bool
+	remedy    string
+	reads     reads
 }
 
 var (
@@ -32,7 +36,7 @@ var (
 )
 
 func newRule(p *cedar.Policy, codes map[string]bool) (*rule, error) {
-	r := &rule{policy: p, line: p.Position().Line, reads: readsOf(p)}
+	r := &rule{policy: p, anyAction: withoutAction(p), line: p.Position().Line, reads: readsOf(p)}
 	for key, value := range p.Annotations() {
 		switch key {
 		case "id":
@@ -73,4 +77,12 @@ func (r *rule) check(codes map[string]bool) error {
 		return fmt.Errorf("@remedy(%q) is none of %q", r.remedy, remedies)
 	}
 	return nil
+}
+
+// withoutAction returns the policy as it is for every action: Cedar builds the
+// set of an action scope anew for each evaluation.
+func withoutAction(p *cedar.Policy) *cedar.Policy {
+	tree := *p.AST()
+	tree.Action = ast.Scope{}.All()
+	return cedar.NewPolicyFromAST(&tree)
 }
