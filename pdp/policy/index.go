@@ -2,6 +2,7 @@ package policy
 
 import (
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/cedar-policy/cedar-go"
@@ -147,4 +148,11 @@ func (s selection) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
 func (x *index) permits(a wire.Action, r *request) []*rule {
 	selected, _ := x.selectFor(a, r)
 	return slices.DeleteFunc(slices.Concat(selected...), func(r *rule) bool { return r.policy.Effect() != cedar.Permit })
+}
+
+// inOrder are all rules as they stand in the files.
+func (x *index) inOrder() []*rule {
+	all := slices.Collect(maps.Values(x.byID))
+	sortRules(all)
+	return all
 }

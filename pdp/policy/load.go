@@ -26,6 +26,8 @@ const (
 	MaxFiles     = 256
 	MaxFileBytes = 1 << 20
 	MaxPolicies  = 10_000
+
+	maxFaults = 20 // told of one file
 )
 
 // LoadError says why a policy set is refused. Line is 0 where no one line is
@@ -64,7 +66,8 @@ type Engine struct {
 }
 
 // Load parses and validates the policy files, by name; only names that end in
-// .cedar are accepted. Every error of a file is a *LoadError.
+// .cedar are accepted. The error joins one *LoadError for each fault, at most
+// maxFaults of a file.
 func Load(files map[string][]byte) (*Engine, error) {
 	if len(files) == 0 {
 		return nil, errors.New("access policy: no files: nothing would ever be allowed")
@@ -81,27 +84,45 @@ func Load(files map[string][]byte) (*Engine, error) {
 
 func (c *checker) load(files map[string][]byte) (*Engine, error) {
 	var rules []*rule
+	var faults []error
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		parsed, err := c.file(name, files[name])
 		if err != nil {
-			return nil, err
+			faults = append(faults, err)
 		}
 		for _, r := range parsed {
 			if other, twice := seen[r.id]; twice {
-				return nil, &LoadError{File: name, Line: r.line, Policy: r.id, Err: fmt.Errorf("this @id stands in %s already", other)}
+				faults = append(faults, &LoadError{File: name, Line: r.line, Policy: r.id, Err: fmt.Errorf("this @id stands in %s already", other)})
 			}
 			seen[r.id] = name
+			r.file = name
 		}
 		rules = append(rules, parsed...)
 	}
-	if len(rules) > MaxPolicies {
+	switch {
+	case len(faults) > 0:
+		return nil, errors.Join(faults...)
+	case len(rules) > MaxPolicies:
 		return nil, fmt.Errorf("access policy: more than %d policies", MaxPolicies)
 	}
 	read := readsOfAll(rules)
 	e := &Engine{rules: newIndex(rules), version: version(files), thresholds: newThresholds(&read), withheld: c.withheld}
 	e.view = newView(read, &e.thresholds)
 	return e, nil
+}
+
+// Warnings tells of policies that can never apply, whatever is asked: each is a
+// *LoadError with its place. They are no reason to refuse a set, and worth a
+// look: what they were meant to do nobody does.
+func (e *Engine) Warnings() []error {
+	var all []error
+	for _, r := range e.rules.inOrder() {
+		if r.neverApplies() {
+			all = append(all, &LoadError{File: r.file, Line: r.line, Policy: r.id, Err: errors.New("this policy can never apply: its conditions contradict themselves")})
+		}
+	}
+	return all
 }
 
 // Version returns the policy set's version: SHA-256 over schema and files,
@@ -148,16 +169,22 @@ func (c *checker) file(name string, text []byte) ([]*rule, error) {
 		return nil, syntaxError(name, err)
 	}
 	rules := make([]*rule, 0, len(list))
+	var faults []error
 	for _, p := range list {
 		r, err := newRule(p, c.codes)
 		if err == nil {
 			err = c.validator.Policy(r.id, (*ast.Policy)(p.AST()))
 		}
-		if err != nil {
-			return nil, &LoadError{File: name, Line: p.Position().Line, Policy: string(p.Annotations()["id"]), Err: err}
+		if err == nil {
+			err = r.reads.misspelt
 		}
-		r.file = name
+		if err != nil && len(faults) < maxFaults {
+			faults = append(faults, &LoadError{File: name, Line: p.Position().Line, Policy: string(p.Annotations()["id"]), Err: err})
+		}
 		rules = append(rules, r)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 	return rules, nil
 }

@@ -2,10 +2,13 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cedar-policy/cedar-go/types"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -39,6 +42,9 @@ func TestRefusedPolicies(t *testing.T) {
 		"unknown remedy":          {"@id(\"x\")\n@reason(\"ZT-POL-010\")\n@remedy(\"pray\")\nforbid (principal, action, resource);", 1, "pray"},
 		"unknown claim":           {"@id(\"x\")\n@reason(\"ZT-POL-010\")\n@claim(\"horoscope\")\nforbid (principal, action, resource);", 1, "horoscope"},
 		"unknown findings":        {"@id(\"x\")\n@reason(\"ZT-POL-010\")\n@findings(\"all\")\nforbid (principal, action, resource);", 1, "findings"},
+		"word of no meaning":      {forbid("when { context.risk.device == \"High\" }"), 2, `risk.device is never "High": it is one of ["none" "low" "medium" "high"]`},
+		"word on the other side":  {forbid("when { \"passed\" != context.claims.firewall }"), 2, `claims.firewall is never "passed"`},
+		"word in a set":           {forbid("unless { [\"affirming\", \"fine\"].contains(context.host.hardware) }"), 2, `host.hardware is never "fine"`},
 		"id twice":                {"@id(\"x\")\npermit (principal, action, resource);\n@id(\"x\")\npermit (principal, action, resource);", 3, "already"},
 	}
 	for name, tt := range tests {
@@ -52,6 +58,66 @@ func TestRefusedPolicies(t *testing.T) {
 				t.Errorf("line %d, want %d: %v", load.Line, tt.line, err)
 			}
 		})
+	}
+}
+
+func TestEveryFaultIsToldWithItsPlace(t *testing.T) {
+	one := "@id(\"%s\") @reason(\"ZT-POL-010\") forbid (principal, action, resource) when { context.signIn.aaal >= 3 };\n"
+	_, err := Load(map[string][]byte{
+		"a.cedar": []byte(fmt.Sprintf(one, "first") + fmt.Sprintf(one, "second")),
+		"b.cedar": []byte("permit"),
+		"c.txt":   nil,
+		"d.cedar": []byte(strings.Repeat(fmt.Sprintf(one, "same"), 100)),
+	})
+	for _, says := range []string{"a.cedar:1: policy first: ", "a.cedar:2: policy second: ", "b.cedar:1: syntax", "c.txt: ", "d.cedar:20: "} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q is not in %v", says, err)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "d.cedar:21") {
+		t.Error("more is told than anybody reads")
+	}
+}
+
+func TestPoliciesThatNeverApplyAreToldOf(t *testing.T) {
+	e, err := Load(map[string][]byte{"a.cedar": []byte(`@id("in") permit (principal, action, resource) when { principal.active };
+@id("false") permit (principal, action, resource) when { false };
+@id("unless") @reason("ZT-POL-010") forbid (principal, action, resource) unless { true };
+@id("both") permit (principal, action == Action::"read", resource) when { action == Action::"write" && principal.active };
+@id("one") permit (principal, action, resource) when { action == Action::"write" && principal.active };`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, warning := range e.Warnings() {
+		told = append(told, warning.Error())
+	}
+	never := func(line int, id string) string {
+		return fmt.Sprintf("access policy a.cedar:%d: policy %s: this policy can never apply: its conditions contradict themselves", line, id)
+	}
+	if want := []string{never(2, "false"), never(3, "unless"), never(4, "both")}; !slices.Equal(told, want) {
+		t.Errorf("%q, want %q", told, want)
+	}
+	if all := baseline(t).Warnings(); len(all) > 0 {
+		t.Errorf("the baseline: %v", all)
+	}
+}
+
+// What the schema's comments promise is what the engine makes of facts.
+func TestWordsAreThoseOfTheSchema(t *testing.T) {
+	f := healthy(at)
+	for section, inner := range newRequest(&f, at).context.All() {
+		for name, v := range inner.(types.Record).All() {
+			can := wordsOf(string(section) + "." + string(name))
+			for _, word := range can {
+				if !strings.Contains(string(schemaText), `"`+word+`"`) {
+					t.Errorf("%s.%s: the schema knows no %q", section, name, word)
+				}
+			}
+			if text, is := v.(types.String); is && can != nil && !slices.Contains(can, string(text)) {
+				t.Errorf("%s.%s says %q, which is none of %q", section, name, text, can)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 
@@ -24,6 +25,9 @@ type reads struct {
 	// restless says that something that moves with time is not just compared
 	// with a number, so that nobody knows when the answer changes.
 	restless bool
+	// misspelt is the first word that an attribute is compared with and never
+	// says.
+	misspelt error
 }
 
 // attribute reports whether the policies look at an attribute.
@@ -88,6 +92,7 @@ func inScope(scope any) bool {
 // node is called for each node, parents first; false leaves its children out.
 func (r *reads) node(n ast.IsNode) bool {
 	if left, right, is := comparison(n); is {
+		r.misspelt = cmp.Or(r.misspelt, spells(left, right), spells(right, left))
 		return !r.compares(left, right) && !r.compares(right, left)
 	}
 	switch t := n.(type) {

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/eval"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -85,4 +87,19 @@ func withoutAction(p *cedar.Policy) *cedar.Policy {
 	tree := *p.AST()
 	tree.Action = ast.Scope{}.All()
 	return cedar.NewPolicyFromAST(&tree)
+}
+
+// neverApplies reports whether the policy is false for every action, whoever
+// asks for whatever.
+func (r *rule) neverApplies() bool {
+	for _, a := range actions {
+		env := eval.Env{
+			Principal: eval.Variable("principal"), Action: actionUID(a), Resource: eval.Variable("resource"), Context: eval.Variable("context"),
+			Entities: types.EntityMap{},
+		}
+		if _, kept := eval.PartialPolicy(env, (*ast.Policy)(r.policy.AST())); kept {
+			return false
+		}
+	}
+	return true
 }
