@@ -37,5 +37,9 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, portal *Portal) {
 		return
 	}
 	setAnswer(w.Header(), &a)
+	// For a proxy that can replace a header by an answer's and not change it.
+	if rest := ApplicationCookies(r.Header["Cookie"]); rest != "" {
+		w.Header()["Cookie"] = []string{rest}
+	}
 	w.WriteHeader(http.StatusOK)
 }

@@ -130,3 +130,42 @@ func TestTheRelaysUpgradesAreWrites(t *testing.T) {
 		}
 	}
 }
+
+// What is left of the client's cookies is told to a proxy that cannot take
+// Menshen's out by itself, and to no browser.
+func TestTheRelayTellsTheApplicationsCookies(t *testing.T) {
+	w := newWorld(t)
+	cookie := w.enter()
+	for sent, want := range map[string]string{cookie: "", "a=1; " + cookie + "; b=2": "a=1; b=2", "a=1, " + cookie + "; " + cookie: ""} {
+		got := w.relayed("GET /", map[string]string{"Cookie": sent})
+		if got.StatusCode != http.StatusOK || got.Header.Get("Cookie") != want {
+			t.Errorf("%q: %s %q", sent, got.Status, got.Header.Values("Cookie"))
+		}
+	}
+	if got := w.relayed("GET /", map[string]string{"Cookie": "a=1"}); got.StatusCode == http.StatusOK || got.Header.Get("Cookie") != "" {
+		t.Error(got.Status, got.Header)
+	}
+}
+
+// A proxy that passes on what is the PDP's need not say what it passes on.
+func TestThePDPsOwnAddressesSpeakForThemselves(t *testing.T) {
+	w := newWorld(t)
+	bare := map[string]string{"X-Original-Method": "-", "X-Original-URI": "-"}
+	if got := w.ask(asked{path: "/.menshen/start?rd=/records", header: bare}); got.StatusCode != http.StatusSeeOther {
+		t.Error(got.Status, body(t, got))
+	} else if _, handle := w.signIn(got.Header.Get("Location")); handle.ReturnPath != "/records" {
+		t.Error(handle)
+	}
+	if got := w.ask(asked{path: "/.menshen/sign-out", method: http.MethodPost, header: bare}); got.StatusCode != http.StatusForbidden {
+		t.Error(got.Status)
+	}
+	// The question is never about itself, and one of the two is no description.
+	for _, path := range []string{"/forward-auth", "/forward-auth/relay"} {
+		if got := w.ask(asked{path: path, header: bare}); got.StatusCode != http.StatusInternalServerError {
+			t.Error(path, got.Status)
+		}
+	}
+	if got := w.ask(asked{path: "/.menshen/start", header: map[string]string{"X-Original-URI": "-"}}); got.StatusCode != http.StatusInternalServerError {
+		t.Error(got.Status)
+	}
+}

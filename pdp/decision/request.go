@@ -125,7 +125,8 @@ func one(h http.Header, name string) (string, bool) {
 	return values[0], true
 }
 
-// names are the headers in which a proxy tells of its client's request.
+// names are the headers in which a proxy tells of its client's request. Without
+// those of method and target, the proxy's request is the client's.
 type names struct{ method, target, clientIP string }
 
 // read returns the question of an authenticated proxy, or the name of the
@@ -134,10 +135,11 @@ func read(r *http.Request, portal *Portal, n names) (q question, malformed strin
 	h := r.Header
 	request := Request{Portal: portal, Cookies: h["Cookie"], Document: WantsDocument(first(h, "Sec-Fetch-Mode"), first(h, "Accept"))}
 	var ok bool
-	if request.Method, ok = one(h, n.method); !ok {
+	if n.method == "" {
+		request.Method, request.Target = r.Method, r.RequestURI
+	} else if request.Method, ok = one(h, n.method); !ok {
 		return q, n.method
-	}
-	if request.Target, ok = one(h, n.target); !ok {
+	} else if request.Target, ok = one(h, n.target); !ok {
 		return q, n.target
 	}
 	client, ok := one(h, n.clientIP)

@@ -27,7 +27,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.relay(w, r, portal)
 		return
 	}
-	q, malformed := read(r, portal, names{headerMethod, headerURI, headerClientIP})
+	n := names{headerMethod, headerURI, headerClientIP}
+	if r.URL.Path != "/forward-auth" && r.Header[headerMethod] == nil && r.Header[headerURI] == nil {
+		n.method, n.target = "", "" // passed on as the client sent it
+	}
+	q, malformed := read(r, portal, n)
 	if malformed != "" {
 		s.Malformed(w, r, portal, malformed)
 		return

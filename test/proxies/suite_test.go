@@ -3,6 +3,7 @@ package proxies
 import (
 	"crypto/tls"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -20,6 +21,11 @@ type proxy struct {
 	// tidies says that it removes dot segments and doubled slashes before it
 	// asks, and lets through what it asked about.
 	tidies bool
+	// rewrites says that it writes an address anew before it asks, so that it
+	// is the same only when it is read.
+	rewrites bool
+	// pageless says that it has no page of its own for when nobody can be asked.
+	pageless bool
 	// except are trials of what is not played where a proxy is.
 	except []string
 }
@@ -98,6 +104,17 @@ func (g *gate) reached() []arrival {
 		}
 	}
 	return list
+}
+
+// same reports whether an address is the one that a client sent: byte for byte,
+// or as it is read where the proxy writes addresses anew.
+func (g *gate) same(address, sent string) bool {
+	if !g.proxy.rewrites {
+		return address == sent
+	}
+	one, err := url.PathUnescape(address)
+	other, err2 := url.PathUnescape(sent)
+	return err == nil && err2 == nil && one == other
 }
 
 // answered takes the question about an arrival out of the list.

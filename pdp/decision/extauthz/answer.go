@@ -74,7 +74,7 @@ func granted(a *wire.Access, asked *question) *authv3.CheckResponse {
 		put(key, values[i])
 	}
 	if line := asked.headers[keyCookie]; line != "" {
-		if rest := withoutMenshens(line); rest != line {
+		if rest := decision.ApplicationCookies(asked.Cookies); rest != line {
 			put(keyCookie, rest)
 		}
 	}

@@ -1,4 +1,4 @@
-package extauthz
+package decision
 
 import "strings"
 
@@ -6,9 +6,10 @@ import "strings"
 // application's.
 const menshensCookies = "__Host-menshen-"
 
-// withoutMenshens returns a Cookie header without Menshen's own. If it cannot
-// be told apart what is whose, nothing is left.
-func withoutMenshens(line string) string {
+// ApplicationCookies returns a client's Cookie headers as one, without
+// Menshen's own. If it cannot be told apart what is whose, nothing is left.
+func ApplicationCookies(lines []string) string {
+	line := strings.Join(lines, "; ")
 	if !strings.Contains(line, menshensCookies) {
 		return line
 	}
