@@ -2,7 +2,11 @@ package policyset
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
 	"iter"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -10,6 +14,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/policy"
+	"github.com/menshen-zt/menshen/pdp/store/bolt"
 )
 
 func engine(t *testing.T) Evaluator {
@@ -85,5 +90,61 @@ func TestRowsAndFailuresAreBounded(t *testing.T) {
 	}
 	if len(r.failures) > maxFailures+1 || r.failures[reason.SetRecordFailed].Count != 2 {
 		t.Errorf("%d kinds of failures", len(r.failures))
+	}
+}
+
+// TestAnActivationHasItsOfficers: also one that is signed.
+func TestAnActivationHasItsOfficers(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Keeper{Config: Config{Approval: key}, approvalKey: ed25519.PublicKey(key[32:])}
+	wang, li := wire.PolicyApproval{By: "uid:1"}, wire.PolicyApproval{By: "uid:2"}
+	for name, c := range map[string]struct {
+		activation activation
+		stands     bool
+	}{
+		"two":                  {activation{Needed: 2, Approvals: []wire.PolicyApproval{wang, li}}, true},
+		"one of two":           {activation{Needed: 2, Approvals: []wire.PolicyApproval{wang}}, false},
+		"the same twice":       {activation{Needed: 2, Approvals: []wire.PolicyApproval{wang, wang}}, false},
+		"one, by setting":      {activation{Needed: 1, Approvals: []wire.PolicyApproval{wang}}, true},
+		"nobody, none needed":  {activation{}, false},
+		"nobody, by the setup": {activation{Configured: true}, true},
+	} {
+		signature, err := k.sign(labelActivation, c.activation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := k.stands(signedActivation{c.activation, signature}); got != c.stands {
+			t.Errorf("%s: %v", name, got)
+		}
+		// A signature over the same bytes as something else counts for nothing.
+		if signature, err = k.sign(labelSet, c.activation); err != nil || k.stands(signedActivation{c.activation, signature}) {
+			t.Errorf("%s: stands by another label, %v", name, err)
+		}
+	}
+}
+
+// TestAWhatIfThatEndedEarlyIsNone for an activation.
+func TestAWhatIfThatEndedEarlyIsNone(t *testing.T) {
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "store"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	k := &Keeper{Config: Config{Store: s, ConfirmAbove: 5}}
+	k.force.Store(&inForce{last: activation{Version: "aa"}})
+	untried := func() bool {
+		var refused *Refusal
+		return errors.As(k.confirmation(t.Context(), "bb"), &refused) && refused.Why.Code == reason.SetUntried
+	}
+	r := wire.PolicyWhatIf{Version: "bb", Against: "aa", Decisions: 10, People: 10, Truncated: reason.New(reason.SetTooLong)}
+	if err := k.keepTried(t.Context(), &r, 1); err != nil || !untried() {
+		t.Error("one that ended early counts", err)
+	}
+	r.Truncated = wire.Reason{}
+	if err := k.keepTried(t.Context(), &r, 1); err != nil || untried() {
+		t.Error("a whole one does not count", err)
 	}
 }

@@ -113,6 +113,11 @@ func TestTheShadowCountsWhatWouldDiffer(t *testing.T) {
 	if report.Version != lax || len(report.Differences) != 1 || report.Differences[0].Was != wire.AnswerDeny {
 		t.Errorf("%+v", report)
 	}
+	// So does another set in force.
+	now := d.active(with(noWrites))
+	if report, err = d.ShadowReport(); err != nil || report.Against != now || report.Version != lax || report.Judged != 0 {
+		t.Errorf("%+v %v", report, err)
+	}
 	// A restart finds it in shadow.
 	d.start()
 	if report, err = d.ShadowReport(); err != nil || report.Version != lax || report.Judged != 0 {

@@ -136,13 +136,14 @@ func (k *Keeper) prepared(ctx context.Context, files map[string][]byte, set Eval
 	}
 	digest := wire.HexDigest(sha256.Sum256(raw))
 	h, revision, err := get[header](ctx, k.Store, setKey(version))
-	if err == nil && h.Set.Version == version && h.Set.Digest == digest {
-		_, readErr := k.read(ctx, &h)
-		if readErr == nil {
+	if err == nil && h.Set.Version == version {
+		switch _, err := k.read(ctx, &h); {
+		case err == nil && h.Set.Digest != digest: // a version is a short hash
+			return found{}, nil, refuse(reason.SetExists, "version", version, "state", string(h.Set.State))
+		case err == nil:
 			return found{setKey(version), h, revision}, nil, nil
-		}
-		if !errors.Is(readErr, errNotVerified) {
-			return found{}, nil, readErr
+		case !errors.Is(err, errNotVerified):
+			return found{}, nil, err
 		}
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, errUnreadable) {

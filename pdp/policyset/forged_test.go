@@ -151,6 +151,14 @@ func TestAForgedCandidateIsNotActivated(t *testing.T) {
 	d.refused(err, reason.SetNotVerified)
 	_, err = d.At(ctx, version)
 	d.refused(err, reason.SetNotVerified)
+	// Another set's header, which is good by itself, stands for no other version.
+	other := d.staged(with(freshKey))
+	header, err := d.store.Get(ctx, store.Key("policy-set", "_", other), store.Linearizable)
+	d.must(err)
+	d.put(store.Key("policy-set", "_", "0123456789abcdef"), header.Value)
+	_, err = d.At(ctx, "0123456789abcdef")
+	d.refused(err, reason.SetNotVerified)
+	d.drop(store.Key("policy-set", "_", "0123456789abcdef"))
 	d.start()
 	if _, err := d.ShadowReport(); err == nil || d.inForce() != baseline {
 		t.Error("a forged set is in shadow")
@@ -238,5 +246,46 @@ func TestAnUpgradeKeepsWhatOfficersActivated(t *testing.T) {
 	}
 	if d.start(); d.inForce() != "" {
 		t.Errorf("%q decides", d.inForce())
+	}
+}
+
+// oneVersion gives sets with a 90-more.cedar the same version: a version is a
+// short hash.
+func oneVersion(files map[string][]byte) (policyset.Evaluator, error) {
+	e, err := load(files)
+	if err != nil || files["90-more.cedar"] == nil {
+		return e, err
+	}
+	return sameVersion{e}, nil
+}
+
+type sameVersion struct{ policyset.Evaluator }
+
+func (sameVersion) Version() string { return "0123456789abcdef01234567" }
+
+// TestTheContentIsWhatOfficersApproved, not the version that names it.
+func TestTheContentIsWhatOfficersApproved(t *testing.T) {
+	d := newDesk(t)
+	d.config.Load = oneVersion
+	d.start()
+	version := d.active(with(noWrites))
+	_, err := d.Submit(t.Context(), with(everybody), "", wang)
+	d.refused(err, reason.SetExists)
+	// What this PDP signed in another store, under the same version.
+	other := newDesk(t)
+	other.config.Load, other.config.Approval = oneVersion, d.config.Approval
+	other.start()
+	set, err := other.Submit(t.Context(), with(everybody), "", wang)
+	d.must(err)
+	if set.Version != version {
+		t.Fatal(set.Version)
+	}
+	for _, key := range []string{store.Key("policy-set", "_", version), store.Key("policy-set-part", "_", version+"@000")} {
+		r, err := other.store.Get(t.Context(), key, store.Linearizable)
+		d.must(err)
+		d.put(key, r.Value)
+	}
+	if d.start(); d.inForce() != "" {
+		t.Errorf("%q decides by content that nobody approved", d.inForce())
 	}
 }

@@ -3,6 +3,7 @@ package policyset_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -211,6 +212,8 @@ func TestAnEarlierSetIsTakenBackByTwoOfficers(t *testing.T) {
 	if d.inForce() != first {
 		t.Error("a restart undid a rollback")
 	}
+	_, err = d.Rollback(ctx, first, wang) // it is in force
+	d.refused(err, reason.SetState)
 	empty := newDesk(t)
 	_, err = empty.Rollback(ctx, "", wang)
 	empty.refused(err, reason.SetNoEarlier)
@@ -357,4 +360,23 @@ func TestWhatCannotBeRecordedDoesNotComeIntoForce(t *testing.T) {
 	if _, err := policyset.New(t.Context(), d.config); err == nil {
 		t.Error("a configured set came into force without its record")
 	}
+}
+
+// TestKeptSetsAreBounded.
+func TestKeptSetsAreBounded(t *testing.T) {
+	d := newDesk(t)
+	draft, err := d.Submit(t.Context(), with(noWrites), "", wang)
+	d.must(err)
+	kept, err := d.store.Get(t.Context(), store.Key("policy-set", "_", draft.Version), store.Linearizable)
+	d.must(err)
+	for i := 2; i < 2000; {
+		var ops []store.Op
+		for ; len(ops) < store.MaxTxnParts && i < 2000; i++ {
+			ops = append(ops, store.Op{Key: store.Key("policy-set", "_", fmt.Sprintf("%012d", i)), Value: kept.Value})
+		}
+		_, err := d.store.Txn(t.Context(), nil, ops)
+		d.must(err)
+	}
+	_, err = d.Submit(t.Context(), with(freshKey), "", wang)
+	d.refused(err, reason.SetTooMany)
 }

@@ -24,12 +24,8 @@ const (
 	labelActivation = "menshen/policy-activation/v1\x00"
 )
 
-// Bounds of a set.
-const (
-	// MaxBytes bounds the canonical form of a set's files.
-	MaxBytes = 8 << 20
-	maxParts = MaxBytes/partBytes + 1
-)
+// MaxBytes bounds the canonical form of a set's files.
+const MaxBytes = 8 << 20
 
 var errNotVerified = errors.New("policyset: not what was signed")
 

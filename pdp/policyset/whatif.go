@@ -242,7 +242,7 @@ func (k *Keeper) confirmation(ctx context.Context, version string) error {
 	t, _, err := get[tried](ctx, k.Store, triedKey(version))
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, errUnreadable),
-		err == nil && (t.Version != version || t.Against != k.force.Load().last.Version):
+		err == nil && t.Against != k.force.Load().last.Version:
 		return refuse(reason.SetUntried, "version", version)
 	case err != nil:
 		return err
