@@ -79,6 +79,8 @@ attestation:
   silent_after: %[7]v
   endorsement_cas: %[1]s/endorsement-cas
   supported_os: ["%[8]s"]
+policy:
+  folder: %[1]s/policy
 webauthn:
   permit_test_authenticators: true
 trust:
@@ -95,7 +97,7 @@ log:
 	if err := os.WriteFile(w.path("pdp", "pdp.yaml"), []byte(config), 0o644); err != nil { // #nosec G306 -- no secrets
 		return err
 	}
-	return w.endorse()
+	return errors.Join(w.writePolicy(), w.endorse())
 }
 
 // endorse makes the laptop's TPM, whose maker the PDP trusts from now on.
