@@ -114,5 +114,10 @@ func keepsItsConnections(g *gate) {
 	if n := g.front.opened.Load() - before; n > 8 {
 		g.t.Errorf("%d connections for 24 questions", n)
 	}
+	// The PDP may close one at any time: nobody is to notice.
+	g.front.server.CloseClientConnections()
+	if got := g.send("GET", "/", "", "Cookie", cookie); got.status != http.StatusOK {
+		g.t.Error("after the PDP has closed what was kept:", got.status)
+	}
 	g.reached()
 }

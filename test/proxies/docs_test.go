@@ -18,7 +18,7 @@ func TestEachProxyIsDescribed(t *testing.T) {
 		t.Fatal(len(folders))
 	}
 	for _, f := range folders {
-		if name := "`" + f.Name() + "/`"; f.Name() != "unavailable" && !strings.Contains(string(raw), name) {
+		if name := "`" + f.Name() + "/"; f.Name() != "unavailable" && !strings.Contains(string(raw), name) {
 			t.Errorf("docs/proxies.md does not say what to do with %s", name)
 		}
 	}

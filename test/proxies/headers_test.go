@@ -42,6 +42,10 @@ func (g *gate) arrivedClean(how string) {
 			g.t.Errorf("%s: %s arrived: %q", how, name, values)
 		}
 	}
+	// What Connection names is thrown away by whoever comes next.
+	if tokens := strings.ToLower(strings.Join(h.Values("Connection"), ", ")); strings.Trim(strings.NewReplacer("keep-alive", "", "close", "", "upgrade", "").Replace(tokens), ", ") != "" {
+		g.t.Errorf("%s: Connection arrived as %q", how, tokens)
+	}
 	for _, name := range identityHeaders {
 		if values := h.Values(name); len(values) != 1 || values[0] == "" {
 			g.t.Errorf("%s: %s arrived as %q", how, name, values)
@@ -78,7 +82,7 @@ func letsNoHeaderIn(g *gate) {
 	}
 	// A client cannot have ours thrown away as its own hop's (RFC 9110, 7.6.1).
 	for _, name := range []string{"Connection", "Proxy-Connection", "Keep-Alive", "TE", "Trailer"} {
-		got := g.send("GET", "/", "", "Cookie", cookie, name, "close, "+strings.Join(identityHeaders, ", ")+", Cookie, X-Forwarded-For, X-Real-IP, Host")
+		got := g.raw("GET / HTTP/1.1\r\nHost: " + host + "\r\nCookie: " + cookie + "\r\n" + name + ": " + strings.Join(identityHeaders, ", ") + ", Cookie, X-Forwarded-For, X-Real-IP, Host\r\n\r\n")
 		if got.status == http.StatusBadRequest && len(g.reached()) == 0 {
 			continue
 		}

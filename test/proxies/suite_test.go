@@ -28,6 +28,8 @@ type proxy struct {
 	pageless bool
 	// except are trials of what is not played where a proxy is.
 	except []string
+	// cuts says that it closes what outlives its request when the PDP wants it.
+	cuts bool
 }
 
 // site is what a proxy stands between. Files are PEM.
@@ -157,6 +159,9 @@ func pass(t *testing.T, p proxy) {
 			c.do(g)
 			g.t = before
 		})
+	}
+	if p.cuts {
+		t.Run("cuts what is not allowed any more", func(t *testing.T) { cuts(newGate(t, p)) })
 	}
 }
 

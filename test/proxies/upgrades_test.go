@@ -1,7 +1,10 @@
 package proxies
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -43,5 +46,65 @@ func upgrades(g *gate) {
 		if got.status != http.StatusForbidden || len(list) != 0 {
 			g.t.Errorf("reads only, and %s is answered %d, reached %d", to, got.status, len(list))
 		}
+	}
+}
+
+// opened opens a WebSocket and holds that it works.
+func (g *gate) opened(cookie string) *socket {
+	g.t.Helper()
+	got, open := g.upgrade(cookie, "websocket")
+	if got.status != http.StatusSwitchingProtocols {
+		g.t.Fatal(got.status, got.text)
+	}
+	if err := open.echoes("hello"); err != nil {
+		g.t.Fatal(err)
+	}
+	return open
+}
+
+// ended waits until a WebSocket is closed, as long as its connection's deadline.
+func (s *socket) ended() error {
+	line, err := s.from.ReadString('\n')
+	if errors.Is(err, os.ErrDeadlineExceeded) || err == nil {
+		return fmt.Errorf("it is still open: %q, %w", line, err)
+	}
+	return nil
+}
+
+// An open WebSocket ends with its session, and when what was decided when it
+// opened does not hold any more; those of others go on.
+func cuts(g *gate) {
+	first, _ := g.signedIn("/")
+	session := g.sessions.Sessions("per-1")[0].ID
+	second, _ := g.signedIn("/")
+	one, two, other := g.opened(first), g.opened(first), g.opened(second)
+	check(g.t, g.sessions.Revoke(g.t.Context(), session))
+	for _, s := range []*socket{one, two} {
+		if err := s.ended(); err != nil {
+			g.t.Error(err)
+		}
+	}
+	if err := other.echoes("still here"); err != nil {
+		g.t.Fatal(err)
+	}
+	g.decide(g.readsOnly) // a WebSocket counts as a write
+	if err := other.ended(); err != nil {
+		g.t.Error(err)
+	}
+	// A PDP that has started anew knows of no connection, so none stays.
+	g.decide(g.allow)
+	other = g.opened(second)
+	restarted := g.newServer()
+	g.front.answer(restarted.ServeHTTP)
+	g.front.server.CloseClientConnections()
+	if err := other.ended(); err != nil {
+		g.t.Error(err)
+	}
+	// While it cannot be asked nobody knows what to cut, so all are cut in the
+	// end, and none opens.
+	other = g.opened(second)
+	g.front.close()
+	if err := other.ended(); err != nil {
+		g.t.Error(err)
 	}
 }

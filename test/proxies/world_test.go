@@ -72,9 +72,6 @@ func newWorld(t *testing.T) *world {
 	w.sessions, err = session.New(t.Context(), session.Config{Store: s, Engine: w, Tokens: issuer, Recorder: w, Inputs: inputs, Clock: w.clock,
 		Random: rand.Reader, Logger: log, Limits: session.DefaultLimits()})
 	check(t, err)
-	w.server, err = decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w.box, Devices: w, Pages: pages{},
-		SignIn: pdpOrigin + "/sign-in", Clock: w.clock, Random: rand.Reader, Logger: log})
-	check(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- w.sessions.Run(ctx) }()
@@ -84,7 +81,24 @@ func newWorld(t *testing.T) *world {
 		check(t, s.Close())
 		check(t, issuer.Close())
 	})
+	w.server = w.newServer()
 	return w
+}
+
+// newServer is the proxies' port after a start.
+func (w *world) newServer() *decision.Server {
+	w.t.Helper()
+	server, err := decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w.box, Devices: w, Pages: pages{},
+		SignIn: pdpOrigin + "/sign-in", Clock: w.clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)})
+	check(w.t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { server.Run(ctx) })
+	w.t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	return server
 }
 
 func (w *world) clock() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return time.Now().Add(w.now) }

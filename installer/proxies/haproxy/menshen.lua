@@ -6,9 +6,14 @@
 --                   answers as unavailable
 -- lua.menshen-own   readies a request for /.menshen/, which goes to the PDP
 --
+-- Beside them it waits for the PDP to name connections that outlive their
+-- requests (WebSockets) and are to be cut, and cuts them.
+--
 -- It is loaded once (lua-load): all threads share what it remembers.
 
-local ask_at = os.getenv("MENSHEN_ASK")
+local ask_at, cut_at = os.getenv("MENSHEN_ASK"), os.getenv("MENSHEN_CUT")
+local longest_silence = tonumber(os.getenv("MENSHEN_SILENCE"))
+local upgraded_backend, upgraded_server = "portal_upgraded", "application"
 
 -- Each is set on every request that passes, empty where the PDP says nothing,
 -- so that a client's own never arrive.
@@ -71,8 +76,9 @@ local function websocket(headers)
     return first(headers, "upgrade"):lower() == "websocket" and headers["upgrade"][1] == nil
 end
 
--- question is what the PDP is told of a request.
-local function question(txn, headers, ours)
+-- question is what the PDP is told of a request; name is of a connection that is
+-- to outlive it.
+local function question(txn, headers, ours, name)
     return {
         ["host"] = { txn:get_var("txn.menshen_host") },
         ["menshen-portal-secret"] = { txn:get_var("txn.menshen_secret") },
@@ -80,6 +86,7 @@ local function question(txn, headers, ours)
         ["x-forwarded-uri"] = { txn.f:pathq() },
         ["x-forwarded-host"] = { txn:get_var("txn.menshen_host") },
         ["x-forwarded-for"] = { txn.f:src() },
+        ["x-menshen-connection"] = name and { name } or nil,
         ["x-original-upgrade"] = headers["upgrade"] and { table.concat(all(headers, "upgrade"), ", ") } or nil,
         ["accept"] = { first(headers, "accept") },
         ["accept-language"] = { first(headers, "accept-language") },
@@ -88,6 +95,10 @@ local function question(txn, headers, ours)
         ["cookie"] = { ours },
     }
 end
+
+-- Connections that were let through as a WebSocket: the client's address and
+-- port, by the name that the PDP knows.
+local open = {}
 
 -- pass readies an allowed request for the application.
 local function pass(txn, headers, theirs, answer)
@@ -134,8 +145,13 @@ end
 core.register_action("menshen-ask", { "http-req" }, function(txn)
     local headers = txn.http:req_get_headers()
     local ours, theirs = cookies(headers)
-    local answer = core.httpclient():get { url = "http://menshen/forward-auth/relay", headers = question(txn, headers, ours), dst = ask_at }
-    if answer.status == 200 and first(answer.headers, "menshen-decision") ~= "" then
+    local name = websocket(headers) and txn.f:uuid() or nil
+    if name then open[name] = txn.f:src() .. ":" .. txn.f:src_port() end
+    local answer = core.httpclient():get { url = "http://menshen/forward-auth/relay", headers = question(txn, headers, ours, name), dst = ask_at }
+    local allowed = answer.status == 200 and first(answer.headers, "menshen-decision") ~= ""
+    if name and not allowed then open[name] = nil end
+    if allowed then
+        if name then txn:set_var("txn.menshen_connection", name) end
         pass(txn, headers, theirs, answer)
     elseif answer.status == 303 or (answer.status >= 400 and answer.status < 500) then
         refuse(txn, answer)
@@ -155,3 +171,102 @@ core.register_action("menshen-own", { "http-req" }, function(txn)
     http:req_set_header("x-real-ip", txn.f:src())
     http:req_set_header("cookie", ours)
 end, 0)
+
+-- command gives a command to HAProxy itself and returns the lines of its answer.
+local function command(text)
+    local lines, runtime = {}, core.tcp()
+    runtime:settimeout(10)
+    if not runtime:connect(cut_at) then error("the runtime API is not there: " .. cut_at) end
+    runtime:send(text .. "\n")
+    for line in function() return runtime:receive("*l") end do lines[#lines + 1] = line end
+    runtime:close()
+    return lines
+end
+
+-- sessions returns what is open now: for each client's address and port the
+-- upgraded one's handle, or false where none is.
+local function sessions()
+    local list = {}
+    for _, line in ipairs(command("show sess")) do
+        local handle, source, backend = line:match("^(0x%x+):.* src=(%S+) fe=%S+ be=(%S+)")
+        if source then list[source] = backend == upgraded_backend and handle or list[source] or false end
+    end
+    return list
+end
+
+-- cut ends the named connections. One that is still being let through is not
+-- among the upgraded ones yet, and is looked for again.
+local function cut(names)
+    for _ = 1, 20 do
+        local left, now = {}, sessions()
+        for _, name in ipairs(names) do
+            local handle = open[name] and now[open[name]]
+            if handle then command("shutdown session " .. handle) end
+            if handle == false then left[#left + 1] = name else open[name] = nil end
+        end
+        if #left == 0 then return end
+        names = left
+        core.msleep(100)
+    end
+end
+
+local function cut_all()
+    command("shutdown sessions server " .. upgraded_backend .. "/" .. upgraded_server)
+    open = {}
+end
+
+-- forget drops the names of connections that have ended by themselves.
+local function forget()
+    if next(open) == nil then return end
+    local now = sessions()
+    for name, source in pairs(open) do
+        if now[source] == nil then open[name] = nil end
+    end
+end
+
+-- wait asks the PDP for what is to be cut after what is known, and cuts it.
+local function wait(host, secret, known)
+    local answer = core.httpclient():get {
+        url = "http://menshen/connections/ended?epoch=" .. known.epoch .. "&after=" .. known.number,
+        headers = { ["host"] = { host }, ["menshen-portal-secret"] = { secret } }, dst = ask_at, timeout = 40000,
+    }
+    local number, epoch = tonumber(first(answer.headers, "menshen-next")), first(answer.headers, "menshen-epoch")
+    if answer.status ~= 200 or not number or not epoch:find("^%w+$") then error("the PDP answers " .. tostring(answer.status)) end
+    local names = {}
+    for name in (answer.body or ""):gmatch("[^\n]+") do names[#names + 1] = name end
+    if first(answer.headers, "menshen-all") ~= "" then
+        cut_all()
+    elseif #names > 0 then
+        cut(names)
+    else
+        forget()
+    end
+    known.epoch, known.number = epoch, number
+end
+
+-- keep_cutting waits again and again. While the PDP cannot be asked nobody knows
+-- what is to be cut: after a while that is all.
+local function keep_cutting(host, secret)
+    local known, heard, silent = { epoch = "", number = 0 }, core.now().sec, false
+    while true do
+        local ok, why = pcall(wait, host, secret, known)
+        local now = core.now().sec
+        if ok then
+            heard, silent = now, false
+        else
+            if now - heard >= longest_silence and not silent then
+                core.Warning("menshen: the PDP does not say which connections to cut (" .. tostring(why) .. "), so all upgraded ones are")
+                silent = pcall(cut_all)
+            end
+            core.sleep(1)
+        end
+    end
+end
+
+-- Each portal's proxy is told of its own connections alone.
+for line in io.lines(os.getenv("MENSHEN_SECRETS")) do
+    local host, secret = line:match("^%s*([^#%s]%S*)%s+(%S+)")
+    if host then
+        core.register_task(function() keep_cutting(host, secret) end)
+    end
+end
