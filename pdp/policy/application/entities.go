@@ -47,6 +47,7 @@ func (a *Application) readEntities(names []string, files map[string][]byte, c *c
 	for _, ids := range a.byType {
 		slices.Sort(ids)
 	}
+	a.brought = len(a.entities)
 	for uid, declared := range c.resolved.Actions {
 		a.entities[uid] = declared.Entity
 	}

@@ -59,6 +59,7 @@ type Application struct {
 	enums    map[types.EntityType]map[types.String]bool
 	actions  map[string]*action
 	policies int
+	brought  int // of the entities
 	// absent is context.menshen for subjects of the application's own, asks
 	// whether any policy looks at it.
 	absent types.Record
@@ -89,11 +90,11 @@ func Load(files map[string][]byte) (*Application, error) {
 // Version is SHA-256 over names and contents of the files, shortened.
 func (a *Application) Version() string { return a.version }
 
-// Policies and Entities are how many there are.
+// Policies is how many there are.
 func (a *Application) Policies() int { return a.policies }
 
 // Entities is how many entities the application brought.
-func (a *Application) Entities() int { return len(a.entities) - len(a.actions) }
+func (a *Application) Entities() int { return a.brought }
 
 // sorted are the names of an application's files by what they are.
 type sorted struct {

@@ -1,0 +1,70 @@
+package session
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+func TestInquire(t *testing.T) {
+	b := newBench(t)
+	b.create(who{})
+	id := b.Sessions("")[0].ID
+	ask := func(portal, session string, from netip.Addr) Inquired {
+		return b.Inquire(t.Context(), portal, session, from, wire.ActionRead, "")
+	}
+	got := ask(thePlace.ID, id, netip.Addr{})
+	if !got.Live || got.Decision.Effect != wire.Allow || got.Facts.Person.ID != "per-1" || !got.Stands() {
+		t.Fatalf("%+v", got)
+	}
+	if got := ask(thePlace.ID, id, office); !got.Live {
+		t.Errorf("from a proven network: %+v", got)
+	}
+	for name, c := range map[string]struct {
+		portal, session string
+		from            netip.Addr
+		code            string
+	}{
+		"another portal":      {"por-other", id, office, reason.SessionNone},
+		"another session":     {thePlace.ID, "ses-other", office, reason.SessionNone},
+		"no portal":           {"", id, office, reason.SessionNone},
+		"an unproven network": {thePlace.ID, id, cafe, reason.NetworkUnproven},
+	} {
+		if got := ask(c.portal, c.session, c.from); got.Live || got.Why.Code != c.code || got.Decision.Effect != wire.Deny {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	b.DeviceChanged("dev-1")
+	b.PolicyChanged()
+	if got.Stands() {
+		t.Error("a change is not seen")
+	}
+	fresh := ask(thePlace.ID, id, office)
+	if err := b.Revoke(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if fresh.Stands() || ask(thePlace.ID, id, office).Live {
+		t.Error("its end is not seen")
+	}
+}
+
+// An application that asks keeps no session alive, and finds none that is over.
+func TestInquiringKeepsNothingAlive(t *testing.T) {
+	b := newBench(t)
+	cookie := b.create(who{})
+	id := b.Sessions("")[0].ID
+	for range 14 {
+		b.pass(time.Minute)
+		if got := b.Inquire(t.Context(), thePlace.ID, id, office, wire.ActionRead, ""); !got.Live {
+			t.Fatalf("%+v", got.Why)
+		}
+	}
+	b.pass(time.Minute)
+	if got := b.Inquire(t.Context(), thePlace.ID, id, office, wire.ActionRead, ""); got.Live {
+		t.Error("a session that is idle is live")
+	}
+	b.want(b.read(cookie), wire.AccessSignIn, reason.SessionNone)
+}
