@@ -49,6 +49,7 @@ func newCertified(t *testing.T) *certified {
 	config := Default()
 	config.Data = filepath.Join(t.TempDir(), "pdp")
 	config.Admin.Socket = filepath.Join(t.TempDir(), "admin.sock")
+	config.Admin.UIDs = []uint32{uint32(os.Getuid())} // #nosec G115 -- never negative
 	config.Web.Origin = "https://pdp.example"
 	config.Attestation.EndorsementCAs = t.TempDir()
 	if _, err := Init(t.Context(), config, First{Agency: wire.Agency{ID: "moda", NameZH: "數位發展部", NameEN: "Digital Affairs"}, Account: "lin", Name: "林"}); err != nil {

@@ -62,9 +62,25 @@ func TestInquiringKeepsNothingAlive(t *testing.T) {
 			t.Fatalf("%+v", got.Why)
 		}
 	}
-	b.pass(time.Minute)
-	if got := b.Inquire(t.Context(), thePlace.ID, id, office, wire.ActionRead, ""); got.Live {
-		t.Error("a session that is idle is live")
+	b.mu.Lock()
+	b.now = b.now.Add(time.Minute) // and nothing has swept it up yet
+	b.mu.Unlock()
+	if got := b.Inquire(t.Context(), thePlace.ID, id, office, wire.ActionRead, ""); got.Live || got.Why.Code != reason.SessionIdle {
+		t.Errorf("a session that is idle: %+v", got.Why)
 	}
-	b.want(b.read(cookie), wire.AccessSignIn, reason.SessionNone)
+	b.want(b.read(cookie), wire.AccessSignIn, reason.SessionIdle)
+}
+
+// Where the device was confirmed too long ago, nothing is said of it.
+func TestInquiringNeedsTheDeviceConfirmed(t *testing.T) {
+	b := newBench(t)
+	cookie := b.create(who{})
+	id := b.Sessions("")[0].ID
+	for range 2 {
+		b.pass(b.limits.ReconfirmAt / 2)
+		b.read(cookie)
+	}
+	if got := b.Inquire(t.Context(), thePlace.ID, id, netip.Addr{}, wire.ActionRead, ""); got.Live || got.Why.Code != reason.DeviceReconfirm {
+		t.Errorf("%+v", got.Why)
+	}
 }

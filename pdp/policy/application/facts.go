@@ -69,28 +69,46 @@ func plainType(t resolved.IsType) resolved.IsType {
 	}
 }
 
-// plainValue is a value of plainType's type.
-func plainValue(v types.Value) types.Value {
+// plainValue is a value of plainType's type. A record without an entity is
+// itself: making it anew would cost more than all else.
+func plainValue(v types.Value) (plain types.Value, changed bool) {
 	switch v := v.(type) {
 	case types.EntityUID:
-		return v.ID
+		return v.ID, true
 	case types.Set:
 		all := make([]types.Value, 0, v.Len())
 		for element := range v.All() {
-			all = append(all, plainValue(element))
+			one, other := plainValue(element)
+			all, changed = append(all, one), changed || other
 		}
-		return types.NewSet(all...)
+		if changed {
+			return types.NewSet(all...), true
+		}
 	case types.Record:
-		return types.NewRecord(plainMembers(v))
-	default:
-		return v
+		if !entityWithin(v) {
+			return v, false
+		}
+		return types.NewRecord(plainMembers(v)), true
 	}
+	return v, false
+}
+
+func entityWithin(r types.Record) bool {
+	for value := range r.Values() {
+		switch value.(type) {
+		case types.EntityUID, types.Set, types.Record:
+			if _, changed := plainValue(value); changed {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func plainMembers(r types.Record) types.RecordMap {
 	plain := make(types.RecordMap, r.Len()+2)
 	for name, value := range r.All() {
-		plain[name] = plainValue(value)
+		plain[name], _ = plainValue(value)
 	}
 	return plain
 }

@@ -84,6 +84,7 @@ func Load(files map[string][]byte) (*Application, error) {
 	if err := a.readPolicies(sorted.policies, files, resolved); err != nil {
 		return nil, err
 	}
+	a.prepareSilent()
 	return a, nil
 }
 

@@ -55,7 +55,10 @@ type action struct {
 	principals []types.EntityType
 	resources  []types.EntityType
 	claims     *claimType // nil where the context declares none
-	rules      []rule
+	// silent is the context of a question about the application's own subject
+	// that claims nothing; nil where the schema needs a claim.
+	silent *types.Record
+	rules  []rule
 }
 
 func readSchema(name string, text []byte) (*checked, error) {
