@@ -19,6 +19,9 @@ type budget struct {
 // budgets are those of the design, section 8, as far as they are built.
 var budgets = []budget{
 	{"decision", decisions},
+	{"latency", latencies},
+	{"peers", peers},
+	{"sessions", sessions},
 	{"engine", engine},
 	{"quote", quotes},
 	{"attestation", attestations},

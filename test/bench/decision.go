@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -70,6 +69,12 @@ func lowest(ctx context.Context, c *child, best *value) error {
 // directory, policy, sessions and signed tokens. Only what a known session
 // does not reach is left out: sign-in, and the laptop whose state is given.
 func knownSession(ctx context.Context) (http.Handler, string, func() error, error) {
+	return liveSessions(ctx, 1)
+}
+
+// liveSessions is the same with so many sessions, each decided once; the request
+// is the first one's.
+func liveSessions(ctx context.Context, many int) (http.Handler, string, func() error, error) {
 	p, err := newParts()
 	if err != nil {
 		return nil, "", nil, err
@@ -91,7 +96,7 @@ func knownSession(ctx context.Context) (http.Handler, string, func() error, erro
 	}
 	running := make(chan error, 1)
 	go func() { running <- manager.Run(ctx) }()
-	cookie, err := manager.Create(ctx, portal, login(portal), address, [sha256.Size]byte{})
+	cookie, err := arrive(ctx, manager, portal, many)
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -165,7 +170,7 @@ type judge struct {
 func (j judge) Decide(_ context.Context, s session.Subject, action wire.Action) (wire.Facts, wire.Decision, error) {
 	now := time.Now()
 	facts := wire.Facts{
-		Person: wire.Person{ID: "per-1", Agency: "moda", Name: "王小明", Account: "wang.xm"}, Key: wire.KeyFacts{Hardware: true},
+		Person: wire.Person{ID: s.SignIn.PersonID, Agency: "moda", Name: "王小明", Account: "wang.xm"}, Key: wire.KeyFacts{Hardware: true},
 		SignIn: s.SignIn, Binding: s.Binding, Portal: j.portal, Network: s.Network, At: now,
 		Device:   wire.Device{ID: "dev-1", Agency: "moda", Status: wire.DeviceActive, Provenance: wire.ProvenanceTPM},
 		Standing: standing(now),

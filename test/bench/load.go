@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +31,7 @@ type child struct {
 	cmd     *exec.Cmd
 	address string
 	request string // what the load sends
+	expect  string // what the answer's body must hold
 }
 
 // startServer starts this program again as one of the servers, which keeps its
@@ -84,7 +86,7 @@ func (c *child) stop() error {
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	return c.cmd.Wait()
+	return ignoreExit(c.cmd.Wait())
 }
 
 // cpuPerRequest drives the server over kept-alive connections and returns the
@@ -126,8 +128,7 @@ func (c *child) drive(ctx context.Context, d time.Duration) (int64, error) {
 	return served.Load(), <-faults
 }
 
-// converse sends the request over one connection until the time is up. An
-// answer other than 200 is an error: it would measure something else.
+// converse sends the request over one connection until the time is up.
 func (c *child) converse(ctx context.Context, served *atomic.Int64) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.address)
 	if err != nil {
@@ -139,17 +140,27 @@ func (c *child) converse(ctx context.Context, served *atomic.Int64) error {
 		if _, err := conn.Write([]byte(c.request)); err != nil {
 			return err
 		}
-		answer, err := http.ReadResponse(reader, nil)
-		if err != nil {
+		if err := c.take(reader); err != nil {
 			return err
-		}
-		if err := answer.Body.Close(); err != nil {
-			return err
-		}
-		if answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("the server answered %s %q", answer.Status, answer.Header["Menshen-Reason"])
 		}
 		served.Add(1)
+	}
+	return nil
+}
+
+// take reads one answer. One other than 200, or without what is expected, is an
+// error: it would measure something else.
+func (c *child) take(reader *bufio.Reader) error {
+	answer, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), c.expect) {
+		return fmt.Errorf("the server answered %s %q %.200s", answer.Status, answer.Header["Menshen-Reason"], body)
 	}
 	return nil
 }

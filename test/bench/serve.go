@@ -21,6 +21,9 @@ type server func(ctx context.Context) (handler http.Handler, request string, sto
 var servers = map[string]server{
 	"serve-floor":    floor,
 	"serve-decision": knownSession,
+	"serve-sessions": func(ctx context.Context) (http.Handler, string, func() error, error) {
+		return liveSessions(ctx, manySessions)
+	},
 }
 
 // floor is what every answer costs at the least: net/http, answering 200.
