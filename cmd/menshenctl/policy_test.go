@@ -214,6 +214,12 @@ func TestPolicyCases(t *testing.T) {
 	}
 	_, told = c.run(exitRefused, "policy", "test", dir, "--cases", cases)
 	holds(t, told, reason.SetCasesBad, "bad.yaml")
+	never := "@id(\"agency.never\") permit (principal, action, resource) when { false };"
+	if err := os.WriteFile(filepath.Join(dir, "90-more.cedar"), []byte(never), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ = c.run(0, "policy", "test", dir)
+	holds(t, out, "⚠ access policy 90-more.cedar:1: policy agency.never: this policy can never apply")
 	if err := os.WriteFile(filepath.Join(dir, "90-more.cedar"), []byte("permit"), 0o600); err != nil {
 		t.Fatal(err)
 	}

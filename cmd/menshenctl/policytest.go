@@ -26,6 +26,8 @@ type tested struct {
 	Failing []failedCase `json:"failing"`
 	// Unspoken are the policies that no case is about.
 	Unspoken []string `json:"unspoken"`
+	// Warnings are about policies that can never apply.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type failedCase struct {
@@ -74,6 +76,9 @@ func (a *app) testPolicy(ctx context.Context, name, folder string) (tested, erro
 		return tested{}, err
 	}
 	out := tested{Cases: len(cases), Failing: []failedCase{}, Unspoken: engine.Unspoken(cases)}
+	for _, warning := range engine.Warnings() {
+		out.Warnings = append(out.Warnings, warning.Error())
+	}
 	for _, one := range cases {
 		if _, problem := engine.Check(one); problem != "" {
 			out.Failing = append(out.Failing, failedCase{one.File, one.Name, problem})
@@ -112,6 +117,9 @@ func (a *app) printTested(out tested) {
 		a.printf("✖ %s: %s\n  %s\n", clean(f.File), clean(f.Name), clean(f.Problem))
 	}
 	a.printf(a.say("%d of %d cases end as expected\n", "%d 個案例符合預期，共 %d 個\n"), out.Cases-len(out.Failing), out.Cases)
+	for _, warning := range out.Warnings {
+		a.printf("⚠ %s\n", clean(warning))
+	}
 	if len(out.Unspoken) > 0 {
 		a.printf("%s: %s\n", a.say("no case is about", "沒有案例涵蓋"), clean(strings.Join(out.Unspoken, ", ")))
 	}

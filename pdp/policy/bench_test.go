@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -32,6 +33,31 @@ func grown(n int, scope string) map[string][]byte {
 		text += fmt.Sprintf("@id(\"p%d\") @reason(\"ZT-POL-041\") forbid "+scope+" when { context.trust.score < %d };\n", i, i, i%50)
 	}
 	return map[string][]byte{"a.cedar": []byte(text)}
+}
+
+// BenchmarkRefusal measures a refusal with its search for what would help.
+func BenchmarkRefusal(b *testing.B) {
+	e := baseline(b)
+	for name, set := range map[string]func(*wire.Facts){
+		"nothing helps": func(f *wire.Facts) { f.Device.Status = wire.DeviceRetired },
+		"step-up":       func(f *wire.Facts) { f.Network.Proven = false },
+		"one change":    func(f *wire.Facts) { failing(f, wire.ClaimFirewall) },
+		"four changes": func(f *wire.Facts) {
+			failing(f, wire.ClaimDiskEncryption, wire.ClaimAntivirus)
+			f.Standing.Standing, f.SignIn.At = wire.StandingStale, at.Add(-time.Hour)
+		},
+	} {
+		f := good(wire.PortalSensitive)
+		set(&f)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := e.Decide(f, wire.ActionWrite, at); d.Effect == wire.Allow || d.Suffices != (name != "nothing helps") {
+					b.Fatal(d)
+				}
+			}
+		})
+	}
 }
 
 // BenchmarkEngine measures a whole Decide, beside bare cedar-go on the same
@@ -96,12 +122,10 @@ func benchmarkCedar(b *testing.B, e *Engine, build bool) {
 	}
 	f := good(wire.PortalNormal)
 	request := newRequest(&f, at)
-	whole := newView(everything(), nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		if build {
-			whole = newView(everything(), nil)
-			request = whole.request(&f, at)
+			request = newRequest(&f, at)
 		}
 		if decision, _ := cedar.Authorize(all, request, request.cedar(wire.ActionWrite)); decision != types.Allow {
 			b.Fatal(decision)

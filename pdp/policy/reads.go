@@ -101,7 +101,7 @@ func (r *reads) node(n ast.IsNode) bool {
 	case ast.NodeTypeAccess:
 		return r.looks(t)
 	case ast.NodeTypeHas:
-		return r.looks(ast.NodeTypeAccess{StrOpNode: t.StrOpNode})
+		return r.looks(ast.NodeTypeAccess(t))
 	case ast.NodeTypeVariable:
 		if t.Name == "context" {
 			r.attributes["*"], r.restless = true, true
