@@ -286,6 +286,9 @@ var odd = [...]string{
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { (if context.network.proven then context.claims else context.claims).osUpdates != "pass" };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) unless { principal has admin && resource has origin && context has risk && context.risk has device };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { (if context.network.proven then resource else resource).origin == "https://hr.moda.test" && principal in Group::"moda/audit" };`,
+	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) unless { principal has admin && resource has origin };`,
+	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.signIn.ageSeconds == 999999999 || context.binding.ageSeconds <= 300 };`,
+	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { [299, 301].contains(context.signIn.ageSeconds) || context.time.minuteOfDay <= 1019 };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.binding.ageSeconds < context.signIn.ageSeconds || context.signIn.ageSeconds == 999999999 };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.claims.osUpdates == "pass" && context.signIn.aal * 9223372036854775807 > 5 };`,
 	`@id("x") @reason("ZT-POL-041") forbid (principal, action, resource) when { context.attestation.configuration == "affirming" && context.claims.osUpdates == "pass" && context.device.standing != "fresh" };`,
@@ -392,6 +395,10 @@ func TestWhatIsLeftOutChangesNothing(t *testing.T) {
 		}
 		for range 120 {
 			f := troubled(random)
+			// Ages at the numbers of the policies, and beside them.
+			ages := [...]int64{0, 298, 299, 300, 301, 302, 599, 600, 601, 899, 900, 43200, 43201, unknownAge}
+			f.SignIn.At, f.Binding.At = ago(at, ages[random.IntN(len(ages))]), ago(at, ages[random.IntN(len(ages))])
+			at := at.Add(time.Duration(random.IntN(3)-1) * time.Minute)
 			f.Person.Groups = [][]string{nil, {"hr"}, {"audit", "hr"}}[random.IntN(3)]
 			f.Portal.ID = []string{"por-1", "por-2"}[random.IntN(2)]
 			f.Portal.Agency = []string{"moda", "moda", "mof"}[random.IntN(3)]
