@@ -23,8 +23,9 @@ type check struct {
 	Claim  wire.ClaimID
 	// Asked says that the decision asks for this line to be put right.
 	Asked bool
-	// Settled says that the set of changes above puts this line right too.
-	Settled bool
+	// Settled says that the set of changes above puts this line right too,
+	// Folded that what to do here can wait and is shown when it is opened.
+	Settled, Folded bool
 }
 
 // checkOn is a line with the page that it stands on.
@@ -90,6 +91,9 @@ func checklist(lang reason.Language, texts catalogue, p wire.DenialPage) (set, r
 		}
 	}
 	rest = append(rest, l.measured()...)
+	for i := range rest {
+		rest[i].Folded = set != nil && rest[i].Do != "" && !rest[i].Settled
+	}
 	slices.SortStableFunc(rest, func(a, b check) int { return rank(a.State) - rank(b.State) })
 	return set, rest
 }

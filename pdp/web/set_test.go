@@ -11,6 +11,7 @@ import (
 // twoThings is a denial with two things wrong, and a third that follows from one.
 func twoThings(p *wire.DenialPage) {
 	p.Claims = append([]wire.Claim{}, p.Claims...)
+	p.Findings = []wire.Finding{{Claim: wire.ClaimOSUpdates, Reason: reason.New("ZT-DEV-060")}}
 	p.Decision.Suffices = true
 	p.Decision.Reasons = []wire.Reason{reason.New(reason.FreshKeyNeeded), reason.New("ZT-POL-037"), reason.New("ZT-POL-038")}
 	p.Decision.Remedies = []wire.Remedy{
@@ -48,6 +49,10 @@ func TestTheSmallestSetComesFirst(t *testing.T) {
 		}
 		if fresh := c.value("document.getElementById('fresh').getAttribute('href')"); fresh != "/.menshen/start?fresh=1&rd=%2Fleave%3Fweek%3D47" && !strings.HasPrefix(fresh, "/.menshen/start?fresh=1&rd=") {
 			t.Errorf("the key is touched at %s", fresh)
+		}
+		// What the decision did not ask for is opened by whoever wants to know.
+		if folded := c.value("[...document.querySelectorAll('details')].map((e) => e.closest('li').dataset.code + e.open).join(' ')"); folded != "ZT-DEV-060false" {
+			t.Errorf("folded: %q", folded)
 		}
 		c.looks(tt.name)
 	}
