@@ -193,8 +193,8 @@ func TestDecisionsComeWithTheirInputs(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	end()
-	for range s.history.Decisions(ctx, time.Time{}) {
-		t.Error("read on after its end")
+	for _, err := range s.history.Decisions(ctx, time.Time{}) {
+		t.Error("read on after its end:", err)
 	}
 	s.must(os.WriteFile(filepath.Join(s.history.dir, "00000000000000000001.log"), []byte("x\n"), 0o600))
 	all, failed = s.list(time.Time{})
