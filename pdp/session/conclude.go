@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -55,6 +56,17 @@ func Digest(canonical []byte) string {
 
 const saltSize = 16
 
+// errNoForm says that facts cannot be written down as they are.
+var errNoForm = errors.New("session: facts without a canonical form")
+
+// unsealed is the reason of a refusal because inputs could not be sealed.
+func unsealed(err error) wire.Reason {
+	if errors.Is(err, errNoForm) {
+		return reason.New(reason.BadFacts)
+	}
+	return reason.New(reason.InputsUnsealed)
+}
+
 // seal puts the inputs' digest into d and returns them sealed. What cannot be
 // sealed is not recorded whole, and then nothing is decided.
 func (m *Manager) seal(ctx context.Context, s *session, in *wire.DecisionInputs, d *wire.Decision) (wire.SealedInputs, error) {
@@ -64,7 +76,7 @@ func (m *Manager) seal(ctx context.Context, s *session, in *wire.DecisionInputs,
 	}
 	canonical, err := json.Marshal(in)
 	if err != nil {
-		return wire.SealedInputs{}, fmt.Errorf("session: %w", err)
+		return wire.SealedInputs{}, fmt.Errorf("%w: %w", errNoForm, err)
 	}
 	d.InputsDigest = Digest(canonical)
 	return m.inputs.Seal(ctx, s.agency, s.signIn.PersonID, d.ID, canonical)

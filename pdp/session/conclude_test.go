@@ -138,5 +138,5 @@ func TestNoAllowOnFactsWithoutACanonicalForm(t *testing.T) {
 	b.set(func(Subject, wire.Action) (wire.Facts, wire.Decision, error) {
 		return wire.Facts{Trust: wire.TrustAssessment{Nats: math.NaN()}}, wire.Decision{Effect: wire.Allow, ValidUntil: b.clock().Add(time.Hour)}, nil
 	})
-	b.want(b.read(b.create(who{})), wire.AccessRefused, reason.InputsUnsealed)
+	b.want(b.read(b.create(who{})), wire.AccessRefused, reason.BadFacts)
 }

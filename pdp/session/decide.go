@@ -76,7 +76,7 @@ func (m *Manager) compute(ctx context.Context, q asked) (g *grant) {
 	sealed, err := m.seal(ctx, s, &in, &d)
 	if err != nil {
 		m.log.Error("a decision's inputs not sealed", "session", s.id, "error", err)
-		m.refuse(g, reason.New(reason.InputsUnsealed))
+		m.refuse(g, unsealed(err))
 		return g
 	}
 	if err := m.record(ctx, s, q.at, &in.Facts, &d, sealed); err != nil {
