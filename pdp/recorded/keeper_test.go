@@ -65,10 +65,12 @@ func newRing(t testing.TB) *ring {
 }
 
 // restart forgets what is in memory.
-func (r *ring) restart(keyring [32]byte) {
+func (r *ring) restart(keyring [32]byte) { r.keeping(keyring, 180*24*time.Hour) }
+
+func (r *ring) keeping(keyring [32]byte, keep time.Duration) {
 	r.t.Helper()
 	var err error
-	r.Keeper, err = New(Config{Store: r.store, Sealer: seal.New(keyring), Clock: func() time.Time { return r.now }, Random: rand.Reader, Keep: 180 * 24 * time.Hour})
+	r.Keeper, err = New(Config{Store: r.store, Sealer: seal.New(keyring), Clock: func() time.Time { return r.now }, Random: rand.Reader, Keep: keep})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -240,6 +242,21 @@ func TestKeysEndByTime(t *testing.T) {
 	if all := r.live(); len(all) != 0 {
 		t.Errorf("%d records are left", len(all))
 	}
+}
+
+// A setting that was made longer brings nothing back; one that was made shorter
+// is heeded at once.
+func TestTheTimeThatIsKeptChanges(t *testing.T) {
+	r := newRing(t)
+	s := r.seal(agency, person, decision)
+	end := r.ends(periodOf(r.now))
+	r.now = r.now.Add(2 * Period)
+	r.keeping([32]byte{1}, 2*Period)
+	r.wantError(s, ErrErased)
+	r.keeping([32]byte{1}, 400*24*time.Hour)
+	r.wantOpen(s)
+	r.now = end
+	r.wantError(s, ErrErased)
 }
 
 func TestOneWriteForAPersonAndPeriod(t *testing.T) {
