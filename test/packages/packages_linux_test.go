@@ -197,6 +197,7 @@ running menshen-agent
 `},
 	"menshen-pdp": {`
 menshen-pdp version
+for file in nginx/nginx.conf haproxy/menshen.lua apache/menshen.lua caddy/Caddyfile envoy/envoy.yaml unavailable/unavailable.html; do [ "$(stat -c %a:%U /usr/share/menshen-pdp/proxies/$file)" = 644:root ]; done
 [ "$(systemctl is-active menshen-pdp)" = inactive ]
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=pdp.example.gov.tw -addext subjectAltName=DNS:pdp.example.gov.tw -keyout /etc/menshen/web.key -out /etc/menshen/web.pem 2>/dev/null
 chown menshen-pdp /etc/menshen/web.key
