@@ -31,7 +31,7 @@ func nginx(own ...string) proxy {
 			"listen 443 ssl":                                  "listen " + s.address + " ssl",
 			"listen 80;":                                      "listen " + s.plain + ";",
 			"proxy_read_timeout 10s;":                         "proxy_read_timeout " + s.patience.String() + ";",
-			"        location / {":                            strings.Join(own, "\n") + "        location / {",
+			"        location / {":                            "client_body_temp_path " + s.dir + "/body;\n" + strings.Join(own, "\n") + "        location / {",
 			"REPLACE-WITH-THE-SECRET-THAT-MENSHENCTL-PRINTED": s.secret,
 		})
 		run(t, []string{filepath.Join(s.dir, "error.log")}, "nginx", "-p", s.dir, "-e", filepath.Join(s.dir, "error.log"), "-c", filepath.Join(s.dir, "nginx.conf"), "-g", "daemon off; master_process off;")
