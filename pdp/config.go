@@ -31,6 +31,7 @@ type Config struct {
 	Trust       TrustConfig       `yaml:"trust"`
 	Plugins     PluginsConfig     `yaml:"plugins"`
 	Audit       AuditConfig       `yaml:"audit"`
+	Signals     SignalsConfig     `yaml:"signals"`
 	Operations  OperationsConfig  `yaml:"operations"`
 	Log         LogConfig         `yaml:"log"`
 }

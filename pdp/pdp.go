@@ -24,8 +24,10 @@ import (
 	"github.com/menshen-zt/menshen/pdp/policyset"
 	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/reference"
+	"github.com/menshen-zt/menshen/pdp/risk"
 	"github.com/menshen-zt/menshen/pdp/seal"
 	"github.com/menshen-zt/menshen/pdp/session"
+	"github.com/menshen-zt/menshen/pdp/signals"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/token"
 	"github.com/menshen-zt/menshen/pdp/web"
@@ -65,6 +67,9 @@ type PDP struct {
 
 	applications *applications.Keeper[*application.Application]
 	authzen      *authzen.Server
+
+	risk    *risk.Listener
+	signals *signals.Transmitter
 }
 
 // score tells an agent its person's score, once there is one.
@@ -84,12 +89,13 @@ func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p 
 	if p.state, err = openState(c, p.operations, logger); err != nil {
 		return nil, errors.Join(err, p.operations.close())
 	}
-	for _, part := range []func(context.Context) error{p.wireDevices, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAuthzen, p.wireAdmin, p.wireOperations} {
+	for _, part := range []func(context.Context) error{p.wireDevices, p.wireRisk, p.wirePeople, p.wireEngine, p.wireAccess, p.wireSignals, p.wireAuthzen, p.wireAdmin, p.wireOperations} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
 	}
 	p.wireChanges()
+	p.wireSignalled()
 	return p, nil
 }
 
@@ -171,7 +177,7 @@ func (p *PDP) wireEngine(ctx context.Context) (err error) {
 	}
 	if p.engine.facts, err = facts.New(facts.Config{
 		Directory: p.names, NotFound: func(err error) bool { return errors.Is(err, store.ErrNotFound) },
-		Standing: p.appraisal.Standing, Trust: p.situation.Trust, Clock: time.Now,
+		Standing: p.appraisal.Standing, Trust: p.situation.Trust, Risk: p.risk.Facts, Clock: time.Now,
 	}); err != nil {
 		return err
 	}
@@ -219,7 +225,7 @@ func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Applications: adminApplications{p.applications}, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{p.history, p.names},
-		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Status: p.status, Recorder: p.state.log,
+		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, Baselines: p.appraisal, Receivers: p.signals, Sources: p.risk, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err
@@ -235,7 +241,6 @@ func (p *PDP) wireChanges() {
 	})
 	p.references.Subscribe(p.appraisal.Reconsider)
 	p.exceptions.Subscribe(p.appraisal.Reconsider)
-	p.situation.Subscribe(p.sessions.TrustChanged)
 	p.policies.Subscribe(p.sessions.PolicyChanged)
 	p.names.Subscribe(func(c directory.Change) {
 		switch c.Kind {

@@ -17,11 +17,13 @@ import (
 	"github.com/menshen-zt/menshen/pdp/enrolment"
 	"github.com/menshen-zt/menshen/pdp/keyring"
 	"github.com/menshen-zt/menshen/pdp/recorded"
+	"github.com/menshen-zt/menshen/pdp/risk"
+	"github.com/menshen-zt/menshen/pdp/signals"
 	"github.com/menshen-zt/menshen/pdp/sweeper"
 )
 
 // sweptKinds are the store's kinds whose records end by themselves.
-var sweptKinds = [...]string{appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind}
+var sweptKinds = [...]string{appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind}
 
 const (
 	sweepEvery = 10 * time.Minute
@@ -87,6 +89,8 @@ func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
 	})
 	parts.Go(func() { p.tendKeys(ctx) })
 	parts.Go(func() { p.proxies.Run(ctx) })
+	parts.Go(func() { p.signals.Run(ctx) })
+	parts.Go(func() { p.risk.Run(ctx) })
 }
 
 func (p *PDP) liveSessions() map[string]bool {
@@ -196,6 +200,7 @@ func (p *PDP) webHandler() http.Handler {
 	published := p.tokens.Handler()
 	mux.Handle("/a/", published)
 	mux.Handle("/.well-known/oauth-authorization-server/", published)
+	p.signalRoutes(mux)
 	mux.Handle("/", admission.NewGate(maxPages, pagesWaiting, pagesPatience).Handler(p.pages.Handler()))
 	return mux
 }
@@ -219,5 +224,6 @@ func Validate(c Config) error {
 	if err4 != nil {
 		err4 = fmt.Errorf("web.certificate: %w", err4)
 	}
-	return errors.Join(err, err2, err3, err4)
+	_, err5 := c.Signals.roots()
+	return errors.Join(err, err2, err3, err4, err5)
 }

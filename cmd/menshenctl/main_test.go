@@ -147,14 +147,15 @@ func (m mover) TransferDevice(ctx context.Context, id string, to client.Transfer
 
 // console is a terminal on the PDP's machine.
 type console struct {
-	t      *testing.T
-	socket string
-	others *others
-	lang   string
-	typed  string // what the person types
-	keeper *reference.Keeper
-	sets   *policyset.Keeper
-	dir    *directory.Directory
+	t       *testing.T
+	socket  string
+	others  *others
+	signals signals
+	lang    string
+	typed   string // what the person types
+	keeper  *reference.Keeper
+	sets    *policyset.Keeper
+	dir     *directory.Directory
 }
 
 func newConsole(t *testing.T) *console {
@@ -175,7 +176,7 @@ func newConsole(t *testing.T) *console {
 	c.sets = newPolicySets(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -442,7 +443,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "application", "audit", "decision", "device", "exception", "expected", "key", "person", "policy", "portal", "reference", "session", "software", "status"}
+	want := []string{"agency", "application", "audit", "decision", "device", "exception", "expected", "key", "person", "policy", "portal", "reference", "session", "signal", "software", "status"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}

@@ -127,10 +127,13 @@ type Config struct {
 	Inventories Inventories
 	// Applications are the rules that applications bring themselves.
 	Applications Applications
-	Status       func(ctx context.Context) client.Status
-	Recorder     Recorder
-	Clock        func() time.Time
-	Logger       *slog.Logger
+	// Receivers and Sources are those of security events.
+	Receivers Receivers
+	Sources   Sources
+	Status    func(ctx context.Context) client.Status
+	Recorder  Recorder
+	Clock     func() time.Time
+	Logger    *slog.Logger
 	// UIDs are the users besides root who may administer.
 	UIDs []uint32
 }
@@ -148,8 +151,8 @@ func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil, "repairs": c.Repairs == nil,
 		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
-		"applications": c.Applications == nil,
-		"recorder":     c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
+		"applications": c.Applications == nil, "receivers": c.Receivers == nil, "sources": c.Sources == nil,
+		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("admin: no %s", name)

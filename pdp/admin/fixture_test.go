@@ -216,13 +216,14 @@ func (o *others) Export(_ context.Context, agency string, wanted func(string) bo
 type fixture struct {
 	*Admin
 	*client.Client
-	socket string
-	audit  *log
-	others *others
-	dir    *directory.Directory
-	keeper *reference.Keeper
-	sets   *policyset.Keeper
-	now    time.Time
+	socket     string
+	audit      *log
+	others     *others
+	signalling *signalling
+	dir        *directory.Directory
+	keeper     *reference.Keeper
+	sets       *policyset.Keeper
+	now        time.Time
 }
 
 func open(t *testing.T, uids ...uint32) *fixture {
@@ -232,7 +233,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	f := &fixture{audit: &log{room: 1000}, others: &others{}, now: time.Now(), socket: socketPath(t)}
+	f := &fixture{audit: &log{room: 1000}, others: &others{}, signalling: &signalling{}, now: time.Now(), socket: socketPath(t)}
 	clock := func() time.Time { return f.now }
 	f.dir = directory.New(s, clock, rand.Reader)
 	f.keeper = newKeeper(t, s, f.dir, clock)
@@ -242,7 +243,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	}
 	f.sets = newPolicySets(t, s, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

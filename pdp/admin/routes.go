@@ -12,6 +12,7 @@ const (
 	maxBody   = 16 << 10
 	maxPolicy = 4 << 20
 	maxBundle = 16 << 20
+	maxKeySet = 128 << 10
 	maxList   = 6 << 20 // a list of 4 MiB, quoted as JSON
 )
 
@@ -63,7 +64,7 @@ func (a *Admin) newMux() *http.ServeMux {
 	} {
 		mux.HandleFunc(pattern, serve)
 	}
-	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes(), a.decisionRoutes()} {
+	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes(), a.decisionRoutes(), a.signalRoutes()} {
 		for pattern, serve := range more {
 			mux.HandleFunc(pattern, serve)
 		}

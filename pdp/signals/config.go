@@ -65,7 +65,8 @@ type Limits struct {
 	Pending int
 	// Intake bounds the changes that wait to become events.
 	Intake int
-	// Poll is how long a poll waits for an event at most.
+	// Poll is how long a poll waits for an event at most; less than the time in
+	// which the listener wants a request read, or it would be cut.
 	Poll time.Duration
 	// Verification is the least time between two verifications of a stream.
 	Verification time.Duration
@@ -79,7 +80,7 @@ type Limits struct {
 // DefaultLimits returns the limits of a PDP in service.
 func DefaultLimits() Limits {
 	return Limits{
-		Pending: 10_000, Intake: 8192, Poll: 25 * time.Second, Verification: 5 * time.Second,
+		Pending: 10_000, Intake: 8192, Poll: 15 * time.Second, Verification: 5 * time.Second,
 		Retry: time.Second, RetryMost: 5 * time.Minute, GiveUp: 24 * time.Hour,
 	}
 }
