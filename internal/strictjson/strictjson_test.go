@@ -168,3 +168,19 @@ func sameMessage(a, b message) bool {
 	}
 	return reflect.DeepEqual(a, b)
 }
+
+// Open decoding leaves unknown members out and is strict in all else.
+func TestOpenDecoding(t *testing.T) {
+	var v struct{ A int }
+	if err := DecodeOpen(strings.NewReader(`{"A":1,"b":2}`), 64, &v); err != nil || v.A != 1 {
+		t.Error(v, err)
+	}
+	for name, text := range map[string]string{"twice": `{"A":1,"A":2}`, "trailing": `{"A":1} {}`, "type": `{"A":"1"}`, "none": ``} {
+		if err := DecodeOpen(strings.NewReader(text), 64, &v); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if err := DecodeOpen(strings.NewReader(`{"A":1}`), 3, &v); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+}
