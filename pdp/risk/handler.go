@@ -53,7 +53,7 @@ func (l *Listener) receive(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		w.WriteHeader(http.StatusAccepted)
 	case errors.As(err, &no):
-		l.Logger.Warn("a token of a risk source was refused", "agency", from.Agency, "source", from.ID, "code", no.why.Code)
+		l.Logger.Warn("a token of a risk source was refused", "agency", from.Agency, "from", from.ID, "code", no.why.Code)
 		if n := from.due(l.Clock()); n > 0 {
 			if err := l.record(r.Context(), wire.AuditRecord{Agency: from.Agency}, map[string]string{"event": "risk-refused", "source": from.ID, "why": no.why.Code, "times": strconv.Itoa(n)}); err != nil {
 				l.Logger.Error("a refusal cannot be recorded", "error", err)
@@ -64,7 +64,7 @@ func (l *Listener) receive(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "60")
 		problem.Write(w, r, http.StatusServiceUnavailable, reason.New(reason.RiskTooMany))
 	default:
-		l.Logger.Error("a token of a risk source cannot be taken", "source", from.ID, "error", err)
+		l.Logger.Error("a token of a risk source cannot be taken", "from", from.ID, "error", err)
 		w.Header().Set("Retry-After", "5")
 		problem.Write(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable))
 	}

@@ -52,8 +52,8 @@ type source struct {
 type sourceRecord struct {
 	V int `json:"v"`
 	wire.SignalSource
-	// Secret is SHA-256 of the bearer secret.
-	Secret []byte `json:"secret"`
+	// Digest is SHA-256 of the bearer secret.
+	Digest []byte `json:"digest"`
 }
 
 var domainShape = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)

@@ -99,7 +99,7 @@ func (l *Listener) each(ctx context.Context, kind string, f func(store.Record) e
 
 func (l *Listener) loadSource(raw store.Record) error {
 	var r sourceRecord
-	if err := json.Unmarshal(raw.Value, &r); err != nil || r.V != schema || len(r.Secret) != sha256.Size {
+	if err := json.Unmarshal(raw.Value, &r); err != nil || r.V != schema || len(r.Digest) != sha256.Size {
 		return fmt.Errorf("unreadable source of schema %d: %w", r.V, err)
 	}
 	keys, err := l.Keys(r.Keys)
@@ -107,7 +107,7 @@ func (l *Listener) loadSource(raw store.Record) error {
 		return err
 	}
 	s := &source{SignalSource: r.SignalSource, keys: keys}
-	copy(s.secret[:], r.Secret)
+	copy(s.secret[:], r.Digest)
 	l.sources[s.secret] = s
 	return nil
 }

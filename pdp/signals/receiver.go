@@ -46,8 +46,8 @@ type receiver struct {
 type receiverRecord struct {
 	V int `json:"v"`
 	wire.SignalReceiver
-	// Secret is SHA-256 of the bearer secret.
-	Secret []byte `json:"secret"`
+	// Digest is SHA-256 of the bearer secret.
+	Digest []byte `json:"digest"`
 }
 
 // AddReceiver makes a receiver for an agency and returns its bearer secret, this

@@ -73,11 +73,11 @@ func (t *Transmitter) each(ctx context.Context, kind string, f func(store.Record
 
 func (t *Transmitter) loadReceiver(raw store.Record) error {
 	var r receiverRecord
-	if err := json.Unmarshal(raw.Value, &r); err != nil || r.V != schema || len(r.Secret) != sha256.Size {
+	if err := json.Unmarshal(raw.Value, &r); err != nil || r.V != schema || len(r.Digest) != sha256.Size {
 		return fmt.Errorf("unreadable receiver of schema %d: %w", r.V, err)
 	}
 	one := &receiver{SignalReceiver: r.SignalReceiver}
-	copy(one.secret[:], r.Secret)
+	copy(one.secret[:], r.Digest)
 	t.receivers[one.secret] = one
 	return nil
 }
