@@ -439,7 +439,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"iat as text":           {w.signed(good(members{"iat": "now"})), errRequest},
 		"a member twice":        {w.sign(w.siem.key, "k", "secevent+jwt", twice), errRequest},
 		"no events":             {w.signed(good(members{"events": members{}})), errRequest},
-		"two events":            {w.signed(good(members{"events": members{kindRisk: riskBody("USER", "HIGH"), kindCompliance: members{}}})), errRequest},
+		"two events":            {w.signed(good(members{"events": members{kindRisk: riskBody("USER", "HIGH"), kindVerification: members{}}})), errRequest},
 		"unknown event":         {w.signed(event("https://schemas.openid.net/secevent/caep/event-type/session-revoked", members{})), errRequest},
 		"body as text":          {w.signed(event(kindRisk, "HIGH")), errRequest},
 		"unknown level":         {w.signed(with("current_level", "CRITICAL")), errRequest},
