@@ -20,6 +20,7 @@ type budget struct {
 var budgets = []budget{
 	{"decision", decisions},
 	{"latency", latencies},
+	{"ext_authz", envoys},
 	{"peers", peers},
 	{"sessions", sessions},
 	{"engine", engine},

@@ -80,6 +80,20 @@ func engine(ctx context.Context, rounds int) ([]line, error) {
 	return lines, nil
 }
 
+// envoys measures a known session's Check over gRPC beside a bare handler's; the
+// CPU of both ends counts.
+func envoys(ctx context.Context, rounds int) ([]line, error) {
+	all, err := goBenchmarks(ctx, "./pdp/decision", "^BenchmarkCheck$", rounds)
+	if err != nil {
+		return nil, err
+	}
+	v, err := pick(all, "BenchmarkCheck/known", "BenchmarkCheck/floor")
+	if err != nil {
+		return nil, err
+	}
+	return []line{{name: "ext_authz Check, known session, both ends", figure: v[0], floor: v[1], ratio: 1.3}}, nil
+}
+
 // quotes measures the verification of a quote beside a bare ECDSA one.
 func quotes(ctx context.Context, rounds int) ([]line, error) {
 	all, err := goBenchmarks(ctx, "./pdp/verifier/quote", "^BenchmarkVerify$/^(floor|quote)$", rounds)
