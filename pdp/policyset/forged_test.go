@@ -271,6 +271,15 @@ func TestTheContentIsWhatOfficersApproved(t *testing.T) {
 	version := d.active(with(noWrites))
 	_, err := d.Submit(t.Context(), with(everybody), "", wang)
 	d.refused(err, reason.SetExists)
+	fresh := newDesk(t)
+	fresh.config.Load = oneVersion
+	fresh.start()
+	_, err = fresh.Submit(t.Context(), with(noWrites), "", wang)
+	d.must(err)
+	fresh.config.Configured = with(everybody)
+	fresh.config.Store = fresh.store
+	_, err = policyset.New(t.Context(), fresh.config)
+	d.refused(err, reason.SetExists)
 	// What this PDP signed in another store, under the same version.
 	other := newDesk(t)
 	other.config.Load, other.config.Approval = oneVersion, d.config.Approval
