@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"net/netip"
+	"sync/atomic"
 )
 
 // The values between the proxies' port and the sessions: what is asked about
@@ -55,6 +56,30 @@ type Access struct {
 	// Facts are the inputs of a denial, nil otherwise. Shared: read only.
 	Facts *Facts
 	Token string
+	// Memo keeps what is made of this answer; nil where that is not worth it.
+	Memo *Memo
+}
+
+// Memo keeps what was made of an Access, for as long as the answer stands. It
+// is safe for concurrent use; who finds nothing makes it again.
+type Memo struct{ kept atomic.Pointer[[]string] }
+
+// Kept returns what is kept, or nil. It must not be changed.
+func (m *Memo) Kept() []string {
+	if m == nil {
+		return nil
+	}
+	if kept := m.kept.Load(); kept != nil {
+		return *kept
+	}
+	return nil
+}
+
+// Keep keeps values, which must not be changed afterwards.
+func (m *Memo) Keep(values []string) {
+	if m != nil {
+		m.kept.Store(&values)
+	}
 }
 
 // Identity is who a granted request is from, for the application's headers.

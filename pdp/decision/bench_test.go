@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // BenchmarkForwardAuth is a known session's question over one connection of
@@ -62,11 +64,41 @@ func BenchmarkHandler(b *testing.B) {
 		r.Header.Set(name, value)
 	}
 	b.ReportAllocs()
+	answer := bare{header: http.Header{}}
 	for b.Loop() {
-		answer := bare{header: http.Header{}}
 		w.server.ServeHTTP(&answer, r)
 		if answer.status != http.StatusOK {
 			b.Fatal(answer.status)
+		}
+	}
+}
+
+// TestAKnownSessionCostsNoAllocation holds what this package and the sessions
+// add to net/http for a known session, whatever presents it.
+func TestAKnownSessionCostsNoAllocation(t *testing.T) {
+	w := newWorld(t)
+	w.set(func() {
+		w.routes = []wire.Route{{Path: "/payroll", Class: "payroll"}, {Path: "/admin", Action: wire.ActionAdmin}}
+	})
+	cookie := w.enter()
+	for target, class := range map[string]string{"/records?page=2": "", "/payroll/2026": "payroll", "/Payroll": "two readings"} {
+		r := httptest.NewRequest(http.MethodGet, "/forward-auth", nil)
+		for name, value := range map[string]string{"Menshen-Portal-Secret": secret, "X-Original-Method": "GET", "X-Original-URI": target,
+			"X-Real-IP": "192.0.2.10", "Cookie": cookie, "Accept": "text/html", "Sec-Fetch-Mode": "cors"} {
+			r.Header.Set(name, value)
+		}
+		answer := bare{header: http.Header{}}
+		once := func() {
+			answer.status = 0
+			w.server.ServeHTTP(&answer, r)
+			if answer.status != http.StatusOK || len(answer.header["Menshen-Token"]) != 1 || answer.header["Menshen-Token"][0] == "" {
+				t.Fatal(answer.status, answer.header)
+			}
+		}
+		once()
+		once() // the first use is noted
+		if n := testing.AllocsPerRun(500, once); n != 0 {
+			t.Errorf("%s (class %s): %v allocations a request", target, class, n)
 		}
 	}
 }

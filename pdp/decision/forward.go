@@ -27,15 +27,21 @@ const (
 	accessReadOnly = "read-only"
 )
 
-// forwardAuth answers whether the client's request may pass.
-func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request, q *question) {
-	a := s.pass(r.Context(), q)
+// forwardAuth answers whether the client's request may pass. What it reads
+// stays on the stack: for a known session nothing is allocated.
+func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request, portal *Portal) {
+	q, malformed := read(r, portal, names{headerMethod, headerURI, headerClientIP})
+	if malformed != "" {
+		s.Malformed(w, r, portal, malformed)
+		return
+	}
+	a := s.pass(r.Context(), &q)
 	setAnswer(w.Header(), &a)
 	switch a.Outcome {
 	case wire.AccessGranted:
 		w.WriteHeader(http.StatusOK)
 	case wire.AccessSignIn:
-		s.signInAgain(w, r, q, a.Reason, a.FreshKey)
+		s.signInAgain(w, r, &q, a.Reason, a.FreshKey)
 	default:
 		problem.Write(w, r, http.StatusForbidden, a.Reason, problem.WithDecision(decisionID(&a)))
 	}
@@ -61,9 +67,15 @@ func Identity(a *wire.Access) (values [len(IdentityHeaders)]string) {
 	return values
 }
 
-// setAnswer fills in the headers, with one allocation for all their values.
+// setAnswer fills in the headers. Their values are made once for an answer, and
+// handed to net/http as they are: it does not change them.
 func setAnswer(h http.Header, a *wire.Access) {
-	values := Identity(a)
+	values := a.Memo.Kept()
+	if values == nil {
+		identity := Identity(a)
+		values = identity[:]
+		a.Memo.Keep(values)
+	}
 	if a.Outcome != wire.AccessGranted || a.Identity == nil {
 		h[answerReason] = []string{a.Reason.Code}
 	}

@@ -19,28 +19,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if portal == nil {
 		return
 	}
-	if r.URL.Path == endedPath {
-		s.connectionsEnded(w, r, portal)
-		return
-	}
-	if r.URL.Path == "/forward-auth/relay" {
+	switch r.URL.Path {
+	case "/forward-auth":
+		s.forwardAuth(w, r, portal)
+	case "/forward-auth/relay":
 		s.relay(w, r, portal)
-		return
+	case endedPath:
+		s.connectionsEnded(w, r, portal)
+	default:
+		n := names{headerMethod, headerURI, headerClientIP}
+		if r.Header[headerMethod] == nil && r.Header[headerURI] == nil {
+			n.method, n.target = "", "" // passed on as the client sent it
+		}
+		q, malformed := read(r, portal, n)
+		if malformed != "" {
+			s.Malformed(w, r, portal, malformed)
+			return
+		}
+		s.onHost(w, r, &q)
 	}
-	n := names{headerMethod, headerURI, headerClientIP}
-	if r.URL.Path != "/forward-auth" && r.Header[headerMethod] == nil && r.Header[headerURI] == nil {
-		n.method, n.target = "", "" // passed on as the client sent it
-	}
-	q, malformed := read(r, portal, n)
-	if malformed != "" {
-		s.Malformed(w, r, portal, malformed)
-		return
-	}
-	if r.URL.Path == "/forward-auth" {
-		s.forwardAuth(w, r, &q)
-		return
-	}
-	s.onHost(w, r, &q)
 }
 
 // authenticate returns the portal that the proxy stands for, or answers.

@@ -153,7 +153,7 @@ func (s *session) audit(kind wire.AuditKind, at time.Time, decision string, deta
 
 // settle gives a recorded decision its effect.
 func (m *Manager) settle(g *grant, s *session, facts *wire.Facts, d *wire.Decision, token string, expires time.Time) {
-	g.access = wire.Access{Session: s.id, Decision: d, Identity: &wire.Identity{Subject: s.signIn.PersonID,
+	g.access = wire.Access{Session: s.id, Decision: d, Memo: new(wire.Memo), Identity: &wire.Identity{Subject: s.signIn.PersonID,
 		Account: facts.Person.Account, Agency: facts.Person.Agency, Name: facts.Person.Name, Device: s.device}}
 	g.until = min(unixNano(d.ValidUntil), s.ends)
 	switch d.Effect {
