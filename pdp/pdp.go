@@ -201,7 +201,7 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 	}
 	p.proxies, err = decision.New(decision.Config{
 		Sessions: observedSessions{p.sessions, p.operations.metrics}, Portals: p.names, Logins: p.people, Sealer: seal.New(p.state.ring.Seal),
-		Devices: p.appraisal, Taken: p.appraisal.Taken, Pages: p.pages, SignIn: p.config.Web.Origin + signInPath,
+		Devices: p.appraisal, Taken: p.appraisal.Taken, Tokens: p.tokens, Pages: p.pages, SignIn: p.config.Web.Origin + signInPath,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "decision"),
 	})
 	return err

@@ -4,6 +4,9 @@ package reason
 const (
 	AddressUnreadable = "ZT-SES-050"
 	ConnectionsBusy   = "ZT-SES-051"
+	TokenRefused      = "ZT-SES-052"
+	TokenBound        = "ZT-SES-053"
+	TokenBesideOthers = "ZT-SES-054"
 )
 
 // Area CFG, 135–139: how a portal's requests are judged.

@@ -69,7 +69,8 @@ type Pages interface {
 	Assets() http.Handler
 }
 
-// Config is what a Server stands on. All members are needed, except Taken.
+// Config is what a Server stands on. All members are needed, except Taken and
+// Tokens.
 type Config struct {
 	Sessions Sessions
 	Portals  Portals
@@ -77,6 +78,9 @@ type Config struct {
 	Sealer   Sealer
 	Devices  Devices
 	Pages    Pages
+	// Tokens verifies access tokens that portals' servers present; nil if none
+	// are accepted.
+	Tokens Tokens
 	// Taken reports whether the agent has taken a command; nil if that cannot
 	// be told.
 	Taken func(deviceID, commandID string) bool
@@ -103,7 +107,9 @@ type Server struct {
 	assets  http.Handler
 	// signIns bounds the sign-ins that begin or end at once, so that a flood of
 	// them leaves the questions of known sessions alone.
-	signIns *admission.Gate
+	signIns   *admission.Gate
+	presented presented
+	refusals  refusals
 	// connections outlive their requests.
 	connections *connections
 	// unreadable refuses what may be for any part of a portal.
@@ -125,7 +131,7 @@ func New(c Config) (*Server, error) {
 	if _, err := io.ReadFull(c.Random, epoch[:]); err != nil {
 		return nil, fmt.Errorf("decision: %w", err)
 	}
-	s := &Server{Config: c, connections: newConnections(hex.EncodeToString(epoch[:])), assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets()),
+	s := &Server{Config: c, connections: newConnections(hex.EncodeToString(epoch[:])), refusals: newRefusals(), assets: http.StripPrefix("/.menshen/assets", c.Pages.Assets()),
 		unreadable: reason.New(reason.AddressUnreadable), signIns: admission.NewGate(maxSignIns, maxWaiting, patience)}
 	s.routes = s.table()
 	s.portals.source = c.Portals

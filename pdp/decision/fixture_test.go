@@ -46,19 +46,20 @@ type world struct {
 	issuer   *token.Issuer
 	box      *seal.Box
 
-	mu       sync.Mutex
-	now      time.Time
-	engine   func(session.Subject, wire.Action) (wire.Facts, wire.Decision)
-	codes    map[string]issued
-	asked    int
-	answered chan struct{}
-	taken    bool
-	sealErr  error
-	lookups  int
-	removed  bool
-	routes   []wire.Route
-	during   func() // a portal's look-up
-	logErr   error
+	mu        sync.Mutex
+	now       time.Time
+	engine    func(session.Subject, wire.Action) (wire.Facts, wire.Decision)
+	codes     map[string]issued
+	asked     int
+	answered  chan struct{}
+	taken     bool
+	sealErr   error
+	lookups   int
+	removed   bool
+	routes    []wire.Route
+	tokenFrom []string
+	during    func() // a portal's look-up
+	logErr    error
 }
 
 type issued struct {
@@ -81,7 +82,7 @@ func newWorld(t testing.TB) *world {
 	w.sessions, err = session.New(t.Context(), session.Config{Store: s, Engine: w, Tokens: w.issuer, Recorder: w, Inputs: inputs, Clock: w.clock,
 		Random: rand.Reader, Logger: log, Limits: session.DefaultLimits()})
 	check(t, err)
-	w.server, err = decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w, Devices: w, Pages: pages{},
+	w.server, err = decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w, Devices: w, Pages: pages{}, Tokens: w.issuer,
 		Taken:  func(string, string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.taken },
 		SignIn: pdpOrigin + "/sign-in", Clock: w.clock, Random: rand.Reader, Logger: log})
 	check(t, err)
@@ -172,10 +173,12 @@ func (w *world) PortalBySecret(_ context.Context, hash [sha256.Size]byte) (wire.
 	case w.removed:
 	case hash == sha256.Sum256([]byte(secret)):
 		portal := hr
-		portal.Routes = w.routes
+		portal.Routes, portal.TokenFrom = w.routes, w.tokenFrom
 		return portal, nil
 	case hash == sha256.Sum256([]byte(otherSecret)):
-		return budget, nil
+		portal := budget
+		portal.TokenFrom = w.tokenFrom
+		return portal, nil
 	}
 	return wire.Portal{}, errors.New("not found")
 }

@@ -30,7 +30,7 @@ const (
 // forwardAuth answers whether the client's request may pass. What it reads
 // stays on the stack: for a known session nothing is allocated.
 func (s *Server) forwardAuth(w http.ResponseWriter, r *http.Request, portal *Portal) {
-	q, malformed := read(r, portal, names{headerMethod, headerURI, headerClientIP})
+	q, malformed := s.read(r, portal, names{headerMethod, headerURI, headerClientIP, headerAuthorization})
 	if malformed != "" {
 		s.Malformed(w, r, portal, malformed)
 		return

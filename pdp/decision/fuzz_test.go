@@ -58,7 +58,7 @@ func FuzzRead(f *testing.F) {
 		if upgrade != "" {
 			h[headerUpgrade] = []string{upgrade}
 		}
-		q, malformed := read(&http.Request{Header: h}, &Portal{routes: NewRoutes(nil)}, names{headerMethod, headerURI, headerClientIP})
+		q, malformed := new(Server).read(&http.Request{Header: h}, &Portal{routes: NewRoutes(nil)}, names{headerMethod, headerURI, headerClientIP, ""})
 		if malformed != "" {
 			return
 		}

@@ -3,6 +3,7 @@ package decision
 import (
 	"context"
 	"crypto/sha256"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -13,7 +14,8 @@ import (
 // does not change.
 type Portal struct {
 	wire.Portal
-	routes *Routes
+	routes    *Routes
+	tokenFrom []netip.Prefix
 }
 
 // Portal returns the portal of a proxy's bearer secret, which the caller must
@@ -49,7 +51,7 @@ func (p *portals) find(ctx context.Context, secret string) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	portal := &Portal{Portal: found, routes: NewRoutes(found.Routes)}
+	portal := &Portal{Portal: found, routes: NewRoutes(found.Routes), tokenFrom: tokenNetworks(found.TokenFrom)}
 	p.remember(hash, portal, epoch)
 	return portal, nil
 }

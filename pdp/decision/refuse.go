@@ -14,7 +14,7 @@ import (
 // client's request goes no further and is not repeated. r carries the client's
 // Cookie, Accept-Language and Referer; nothing else of it is looked at.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, request *Request, a *wire.Access) {
-	q := request.question()
+	q := s.question(request)
 	s.refuse(w, r, &q, a)
 }
 

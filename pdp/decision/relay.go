@@ -26,7 +26,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, portal *Portal) {
 		s.Misdirected(w, r)
 		return
 	}
-	q, malformed := read(r, portal, names{forwardedMethod, forwardedURI, forwardedClientIP})
+	q, malformed := s.read(r, portal, names{forwardedMethod, forwardedURI, forwardedClientIP, headerAuthorization})
 	if malformed != "" {
 		s.Malformed(w, r, portal, malformed)
 		return

@@ -13,11 +13,12 @@ import (
 // Headers of a portal's proxy, as http.Header spells them. They are read
 // directly: the canonical form costs time on every request.
 const (
-	headerSecret   = "Menshen-Portal-Secret" // #nosec G101 -- a header's name
-	headerMethod   = "X-Original-Method"
-	headerURI      = "X-Original-Uri"
-	headerUpgrade  = "X-Original-Upgrade"
-	headerClientIP = "X-Real-Ip"
+	headerSecret        = "Menshen-Portal-Secret" // #nosec G101 -- a header's name
+	headerMethod        = "X-Original-Method"
+	headerURI           = "X-Original-Uri"
+	headerUpgrade       = "X-Original-Upgrade"
+	headerClientIP      = "X-Real-Ip"
+	headerAuthorization = "Authorization"
 	// headerConnection is the proxy's own name of the client's connection.
 	headerConnection = "X-Menshen-Connection"
 )
@@ -41,6 +42,8 @@ type Request struct {
 	Upgrade bool
 	// Cookies are the client's Cookie headers.
 	Cookies []string
+	// Authorization are the client's Authorization headers.
+	Authorization []string
 	// Connection is the proxy's own name of the client's connection: up to 128
 	// bytes of visible ASCII, empty if the proxy cannot cut connections.
 	Connection string
@@ -50,7 +53,7 @@ type Request struct {
 
 // Authorize answers whether the client's request may pass.
 func (s *Server) Authorize(ctx context.Context, r *Request) wire.Access {
-	q := r.question()
+	q := s.question(r)
 	return s.pass(ctx, &q)
 }
 
@@ -71,18 +74,22 @@ type question struct {
 	method   string
 	uri      string
 	document bool
+	// refused is the answer to what is presented, whatever is asked for; nil if
+	// the sessions are to say.
+	refused *wire.Access
 	// upgrade and connection are of a connection that is to outlive the request.
 	upgrade    bool
 	connection string
 }
 
-func (r *Request) question() question {
+func (s *Server) question(r *Request) question {
 	q := question{routes: r.Portal.routes, method: r.Method, uri: r.Target, document: r.Document, upgrade: r.Upgrade, connection: r.Connection}
 	q.Portal, q.Address = &r.Portal.Portal, r.Address
 	if value := cookie(r.Cookies, cookieSession); value != "" {
 		q.CookieHash = digest(value)
 	}
 	q.Navigation = r.Document && r.Method == http.MethodGet && !r.Upgrade
+	q.refused = s.byToken(&q, r)
 	q.ask(q.routes.Read(r.Method, r.Target, r.Upgrade))
 	return q
 }
@@ -95,6 +102,9 @@ func (q *question) ask(r Reading) {
 // authorize asks the sessions once for each class that the request may be of.
 // The first that is not allowed is the answer.
 func (s *Server) authorize(ctx context.Context, q *question) wire.Access {
+	if q.refused != nil {
+		return *q.refused
+	}
 	a := wire.Access{Outcome: wire.AccessRefused, Reason: s.unreadable}
 	for i := range q.reading.n {
 		q.Class = q.reading.classes[i]
@@ -107,6 +117,9 @@ func (s *Server) authorize(ctx context.Context, q *question) wire.Access {
 
 // peek returns what authorize last answered, if that is still known.
 func (s *Server) peek(q *question) (a wire.Access, known bool) {
+	if q.refused != nil {
+		return *q.refused, true
+	}
 	for i := range q.reading.n {
 		q.Class = q.reading.classes[i]
 		if a, known = s.Sessions.Peek(q.AccessRequest); !known || a.Outcome != wire.AccessGranted {
@@ -127,13 +140,13 @@ func one(h http.Header, name string) (string, bool) {
 
 // names are the headers in which a proxy tells of its client's request. Without
 // those of method and target, the proxy's request is the client's.
-type names struct{ method, target, clientIP string }
+type names struct{ method, target, clientIP, authorization string }
 
 // read returns the question of an authenticated proxy, or the name of the
 // header that is missing or malformed.
-func read(r *http.Request, portal *Portal, n names) (q question, malformed string) {
+func (s *Server) read(r *http.Request, portal *Portal, n names) (q question, malformed string) {
 	h := r.Header
-	request := Request{Portal: portal, Cookies: h["Cookie"], Document: WantsDocument(first(h, "Sec-Fetch-Mode"), first(h, "Accept"))}
+	request := Request{Portal: portal, Authorization: h[n.authorization], Cookies: h["Cookie"], Document: WantsDocument(first(h, "Sec-Fetch-Mode"), first(h, "Accept"))}
 	var ok bool
 	if n.method == "" {
 		request.Method, request.Target = r.Method, r.RequestURI
@@ -156,7 +169,7 @@ func read(r *http.Request, portal *Portal, n names) (q question, malformed strin
 		}
 	}
 	request.Upgrade = said(h, headerUpgrade) || said(h, "Upgrade")
-	return request.question(), ""
+	return s.question(&request), ""
 }
 
 // said reports whether any of a header's values says something: a proxy that

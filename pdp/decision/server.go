@@ -27,11 +27,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case endedPath:
 		s.connectionsEnded(w, r, portal)
 	default:
-		n := names{headerMethod, headerURI, headerClientIP}
+		n := names{headerMethod, headerURI, headerClientIP, ""} // pages are for cookies
 		if r.Header[headerMethod] == nil && r.Header[headerURI] == nil {
 			n.method, n.target = "", "" // passed on as the client sent it
 		}
-		q, malformed := read(r, portal, n)
+		q, malformed := s.read(r, portal, n)
 		if malformed != "" {
 			s.Malformed(w, r, portal, malformed)
 			return
