@@ -241,6 +241,10 @@ func (p *PDP) wireChanges() {
 	})
 	p.references.Subscribe(p.appraisal.Reconsider)
 	p.exceptions.Subscribe(p.appraisal.Reconsider)
+	p.tokens.Subscribe(func(agency string) {
+		p.proxies.KeysChanged()
+		p.sessions.AgencyChanged(agency)
+	})
 	p.policies.Subscribe(p.sessions.PolicyChanged)
 	p.names.Subscribe(func(c directory.Change) {
 		switch c.Kind {
@@ -260,7 +264,7 @@ func (p *PDP) wireChanges() {
 			if err := p.tokens.Ensure(c.ID); err != nil {
 				p.logger.Error("no signing keys for an agency", "agency", c.ID, "error", err)
 			}
-			p.sessions.PolicyChanged() // tokens carry the agency's names
+			p.sessions.AgencyChanged(c.ID)
 		}
 	})
 }

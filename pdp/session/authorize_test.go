@@ -135,8 +135,16 @@ func TestTimes(t *testing.T) {
 }
 
 func TestChangesTouchExactlyTheSessionsConcerned(t *testing.T) {
-	portal2 := wire.Portal{ID: "por-2", Agency: "moda"}
+	portal2 := wire.Portal{ID: "por-2", Agency: "nstc"}
 	b := newBench(t)
+	allow := b.decide
+	b.decide = func(s Subject, a wire.Action) (wire.Facts, wire.Decision, error) {
+		f, d, err := allow(s, a)
+		if f.Person.Agency = "home"; s.Portal == portal2.ID {
+			f.Person.Agency = "nstc"
+		}
+		return f, d, err
+	}
 	one := who{}
 	two := who{person: "per-2", device: "dev-2", key: "key-2", portal: portal2}
 	q1 := ask(b.create(one), office, wire.ActionRead)
@@ -159,6 +167,9 @@ func TestChangesTouchExactlyTheSessionsConcerned(t *testing.T) {
 		"key":             {func() { b.KeyChanged("key-1") }, true, false},
 		"portal":          {func() { b.PortalChanged("por-hr") }, true, false},
 		"the other":       {func() { b.DeviceChanged("dev-2") }, false, true},
+		"agency":          {func() { b.AgencyChanged("moda") }, true, false},
+		"other agency":    {func() { b.AgencyChanged("nstc") }, false, true},
+		"person's agency": {func() { b.AgencyChanged("home") }, true, false},
 		"policy":          {func() { b.PolicyChanged() }, true, true},
 		"trust":           {func() { b.TrustChanged(b.read1(q1).Session) }, true, false},
 		"somebody's else": {func() { b.DeviceChanged("dev-9"); b.PersonChanged("") }, false, false},

@@ -24,8 +24,35 @@ func (m *Manager) TrustChanged(sessionID string) {
 	}
 }
 
+// AgencyChanged says that an agency's record or its signing keys changed: the
+// tokens of its portals and of its people carry them.
+func (m *Manager) AgencyChanged(agencyID string) {
+	m.known.mu.Lock()
+	defer m.known.mu.Unlock()
+	for _, s := range m.known.byID {
+		if s.agency == agencyID || s.concerns(agencyID) {
+			s.generation.Add(1)
+		}
+	}
+}
+
+// concerns reports whether a decision of s is, or may become, one about a person
+// of an agency.
+func (s *session) concerns(agencyID string) (yes bool) {
+	for _, p := range s.places {
+		p.each(func(_ string, sl *slot) {
+			sl.mu.Lock()
+			flying := sl.flight != nil
+			sl.mu.Unlock()
+			g := sl.current.Load()
+			yes = yes || flying || (g != nil && g.access.Identity != nil && g.access.Identity.Agency == agencyID)
+		})
+	}
+	return yes
+}
+
 // PolicyChanged says that something changed which concerns every session: the
-// policy set, an agency, the weights.
+// policy set, the weights.
 func (m *Manager) PolicyChanged() { m.epoch.Add(1) }
 
 func (m *Manager) changed(index set, key string) {

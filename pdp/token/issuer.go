@@ -59,6 +59,8 @@ type Issuer struct {
 	// mute are agencies with keys that sign no security events: so many as there
 	// are agencies, whatever strangers ask for.
 	mute map[string]bool
+	// subscribers hear of withdrawn keys.
+	subscribers []func(agency string)
 }
 
 // ringKey names an agency's keys of one suite.
@@ -123,6 +125,61 @@ func (i *Issuer) rotate(agency string, of *suite) error {
 	}
 	if err := i.folder.root.Remove(keyFile(agency, r.state.Previous)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("token: removing a key that is not used any more: %w", err)
+	}
+	return nil
+}
+
+// Withdraw takes an agency's signing keys for access tokens out of use at once:
+// what they signed is not verified here any more, and by portals no longer than
+// they keep published keys. The next key signs from now on. For a key that may
+// have been copied.
+func (i *Issuer) Withdraw(agency string) error {
+	if err := i.withdraw(agency); err != nil {
+		return err
+	}
+	i.mu.RLock()
+	subscribers := i.subscribers
+	i.mu.RUnlock()
+	for _, f := range subscribers {
+		f(agency)
+	}
+	return nil
+}
+
+// Subscribe has f called after an agency's keys were withdrawn. A rotation
+// withdraws no key whose tokens have not all expired.
+func (i *Issuer) Subscribe(f func(agency string)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.subscribers = append(i.subscribers, f)
+}
+
+func (i *Issuer) withdraw(agency string) error {
+	r, err := i.ring(agency, i.access, false)
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	name := ringKey{agency, i.access}
+	if i.rings[name] != r {
+		return ErrTooSoon
+	}
+	next, err := i.folder.draw(agency, i.access)
+	if err != nil {
+		return err
+	}
+	if err := i.folder.settle(agency, i.access, state{V: 1, Current: r.state.Next, Next: next, Since: i.clock().UTC()}); err != nil {
+		return err
+	}
+	if i.rings[name], err = i.folder.load(agency, i.access); err != nil {
+		delete(i.rings, name)
+		return err
+	}
+	for _, id := range []string{r.state.Previous, r.state.Current} {
+		if err := i.folder.root.Remove(keyFile(agency, id)); id != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("token: removing a withdrawn key: %w", err)
+		}
 	}
 	return nil
 }

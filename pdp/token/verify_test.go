@@ -178,6 +178,49 @@ func TestForgedTokens(t *testing.T) {
 	}
 }
 
+// A withdrawn key's tokens end at once, another agency's go on, and what is
+// signed from then on is verified.
+func TestWithdrawnKeys(t *testing.T) {
+	h := newHome(t)
+	f, _ := h.given()
+	h.mint()
+	h.now = h.now.Add(settled)
+	if err := h.Rotate("moda"); err != nil {
+		t.Fatal(err)
+	}
+	before, gone := h.forge(func(*forgery) {}), h.roles("moda")
+	var told []string
+	h.Subscribe(func(agency string) { told = append(told, agency) })
+	if err := h.Withdraw("moda"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Verify(before, &f.Portal); !errors.Is(err, wire.ErrTokenRefused) {
+		t.Error("a withdrawn key's token:", err)
+	}
+	after, _ := h.mint()
+	if _, err := h.Verify(after, &f.Portal); err != nil {
+		t.Error(err)
+	}
+	if now := h.roles("moda"); now.Current != gone.Next || now.Previous != "" || now.Next == gone.Current {
+		t.Errorf("%+v, before %+v", now, gone)
+	}
+	for _, id := range []string{gone.Current, gone.Previous} {
+		if _, err := h.folder.read("moda", id, h.access); err == nil {
+			t.Error("a withdrawn key is still on disk")
+		}
+	}
+	if len(told) != 1 || told[0] != "moda" {
+		t.Errorf("told %q", told)
+	}
+	if err := h.Withdraw("unknown"); !errors.Is(err, ErrNoKeys) || len(told) != 1 {
+		t.Error(err)
+	}
+	h.open() // a restart finds the same
+	if _, err := h.Verify(after, &f.Portal); err != nil {
+		t.Error(err)
+	}
+}
+
 // A token outlives one rotation, and not the key that signed it.
 func TestPresentedTokensAcrossRotations(t *testing.T) {
 	h := newHome(t)
