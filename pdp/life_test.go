@@ -77,11 +77,22 @@ func (s *scene) must(err error) {
 
 func (s *scene) device(name string, p wire.Provenance) wire.Device {
 	s.t.Helper()
+	return s.enrolled("moda", name, p)
+}
+
+// deviceOf enrols a device with a TPM in an agency.
+func (s *scene) deviceOf(agency, name string) wire.Device {
+	s.t.Helper()
+	return s.enrolled(agency, name, wire.ProvenanceTPM)
+}
+
+func (s *scene) enrolled(agency, name string, p wire.Provenance) wire.Device {
+	s.t.Helper()
 	id, err := wire.NewID(wire.PrefixDevice, rand.Reader)
 	s.must(err)
 	spki, ek := sha256.Sum256([]byte(name)), sha256.Sum256([]byte("ek "+name))
 	d := wire.Device{
-		ID: id, Agency: "moda", Name: name, Status: wire.DeviceActive, Provenance: p, EKDigest: ek[:],
+		ID: id, Agency: agency, Name: name, Status: wire.DeviceActive, Provenance: p, EKDigest: ek[:],
 		AK: []byte{1}, SigningKey: []byte{1}, TLSSPKI: spki[:], EnrolledAt: time.Now().UTC(),
 	}
 	s.must(s.names.AddDevice(s.t.Context(), d, "", nil, nil))
