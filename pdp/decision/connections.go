@@ -162,8 +162,18 @@ func (s *Server) recheckAll(ctx context.Context) {
 	group.Wait()
 }
 
+// recheck judges a connection's request by the portal as it is now: its routes
+// may have changed, or its secret may not count any more.
 func (s *Server) recheck(ctx context.Context, q question) wire.Access {
 	a := wire.Access{Outcome: wire.AccessRefused, Reason: s.unreadable}
+	portal, err := s.portals.proven(ctx, q.proof)
+	if err != nil {
+		return a
+	}
+	if q.routes != portal.routes {
+		q.Portal = &portal.Portal
+		q.ask(portal.routes.Read(q.method, q.uri, q.upgrade))
+	}
 	for i := range q.reading.n {
 		q.Class = q.reading.classes[i]
 		if a = s.Sessions.Recheck(ctx, q.AccessRequest); a.Outcome != wire.AccessGranted {

@@ -101,6 +101,24 @@ func TestAnOpenConnectionFeelsWhatItsSessionDoes(t *testing.T) {
 			w.set(func() { w.logErr = context.DeadlineExceeded })
 			w.sessions.PolicyChanged()
 		},
+		"the portal's routes": func(w *world, _ string) {
+			w.set(func() {
+				w.routes = []wire.Route{{Path: "/ws", Action: wire.ActionAdmin}}
+				w.engine = func(s session.Subject, a wire.Action) (wire.Facts, wire.Decision) {
+					if a == wire.ActionAdmin {
+						return w.deny(s, a)
+					}
+					return w.allow(s, a)
+				}
+			})
+			w.forgetPortals()
+		},
+		"the portal's secret": func(w *world, _ string) {
+			w.set(func() { w.removed = true })
+			w.forgetPortals()
+			w.untilCut()
+			w.set(func() { w.removed = false }) // or its proxy could not ask
+		},
 		"idle": func(w *world, _ string) { w.set(func() { w.now = w.now.Add(15 * time.Minute) }) },
 		"confirmed": func(w *world, _ string) {
 			w.set(func() { w.now = w.now.Add(14*time.Minute + 59*time.Second) })
@@ -124,6 +142,13 @@ func TestAnOpenConnectionFeelsWhatItsSessionDoes(t *testing.T) {
 				t.Errorf("%d still open", open)
 			}
 		})
+	}
+}
+
+// untilCut waits until no connection is open any more.
+func (w *world) untilCut() {
+	for open := 1; open > 0; open, _ = w.server.Connections() {
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

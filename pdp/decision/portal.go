@@ -16,6 +16,8 @@ type Portal struct {
 	wire.Portal
 	routes    *Routes
 	tokenFrom []netip.Prefix
+	// proof is the digest of the secret that it was proven by.
+	proof [sha256.Size]byte
 }
 
 // Portal returns the portal of a proxy's bearer secret, which the caller must
@@ -38,7 +40,11 @@ type portals struct {
 
 // find returns the portal of a secret, which the caller must not change.
 func (p *portals) find(ctx context.Context, secret string) (*Portal, error) {
-	hash := digest(secret)
+	return p.proven(ctx, digest(secret))
+}
+
+// proven returns the portal as it is now of a secret with this digest.
+func (p *portals) proven(ctx context.Context, hash [sha256.Size]byte) (*Portal, error) {
 	if known := p.known.Load(); known != nil {
 		if portal := (*known)[hash]; portal != nil {
 			return portal, nil
@@ -51,7 +57,7 @@ func (p *portals) find(ctx context.Context, secret string) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	portal := &Portal{Portal: found, routes: NewRoutes(found.Routes), tokenFrom: tokenNetworks(found.TokenFrom)}
+	portal := &Portal{Portal: found, routes: NewRoutes(found.Routes), tokenFrom: tokenNetworks(found.TokenFrom), proof: hash}
 	p.remember(hash, portal, epoch)
 	return portal, nil
 }

@@ -70,6 +70,7 @@ func (s *Server) pass(ctx context.Context, q *question) wire.Access {
 type question struct {
 	wire.AccessRequest
 	routes   *Routes
+	proof    [sha256.Size]byte // of the portal
 	reading  Reading
 	method   string
 	uri      string
@@ -83,7 +84,7 @@ type question struct {
 }
 
 func (s *Server) question(r *Request) question {
-	q := question{routes: r.Portal.routes, method: r.Method, uri: r.Target, document: r.Document, upgrade: r.Upgrade, connection: r.Connection}
+	q := question{routes: r.Portal.routes, proof: r.Portal.proof, method: r.Method, uri: r.Target, document: r.Document, upgrade: r.Upgrade, connection: r.Connection}
 	q.Portal, q.Address = &r.Portal.Portal, r.Address
 	if value := cookie(r.Cookies, cookieSession); value != "" {
 		q.CookieHash = digest(value)
