@@ -7,7 +7,24 @@ import (
 )
 
 func (a *app) agency() *cobra.Command {
-	return noun("agency", "Agencies", a.agencyCreate(), a.agencyList())
+	return noun("agency", "Agencies", a.agencyCreate(), a.agencyList(), a.agencyWithdrawKeys())
+}
+
+func (a *app) agencyWithdrawKeys() *cobra.Command {
+	return &cobra.Command{
+		Use:   "withdraw-keys ID",
+		Short: "Take an agency's signing keys for access tokens out of use at once, after they may have been copied",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			out, err := a.client().WithdrawKeys(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.show(out, func() {
+				a.printf("%s %s\n", a.say("Signing keys withdrawn:", "已撤銷簽章金鑰："), out.ID)
+			})
+		},
+	}
 }
 
 func (a *app) agencyCreate() *cobra.Command {

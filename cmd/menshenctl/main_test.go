@@ -32,9 +32,12 @@ import (
 // others stands for the parts of the PDP that have no place in these tests.
 type others struct {
 	sick         bool
+	withdrawn    string
 	repairs      repairs
 	applications applicationStore
 }
+
+func (o *others) Withdraw(agency string) error { o.withdrawn = agency; return nil }
 
 func (*others) IssueCode(context.Context, string, string, string, time.Duration) (string, error) {
 	return "menshen1.code", nil
@@ -176,7 +179,7 @@ func newConsole(t *testing.T) *console {
 	c.sets = newPolicySets(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

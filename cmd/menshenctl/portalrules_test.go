@@ -35,6 +35,13 @@ func TestHowAPortalsRequestsAreJudged(t *testing.T) {
 	out, _ = c.run(0, "portal", "routes", "https://hr.example", "--none")
 	holds(t, out, "(none)")
 
+	out, _ = c.run(0, "agency", "withdraw-keys", "nstc")
+	holds(t, out, "withdrawn", "nstc")
+	c.run(exitRefused, "agency", "withdraw-keys", "nobody")
+	if c.others.withdrawn != "nstc" {
+		t.Errorf("withdrawn: %q", c.others.withdrawn)
+	}
+
 	out, _ = c.run(0, "portal", "tokens", "https://hr.example", "--from", "192.0.2.0/24", "--from", "2001:db8::/48")
 	holds(t, out, "192.0.2.0/24", "2001:db8::/48")
 	c.run(exitRefused, "portal", "tokens", "https://hr.example", "--from", "0.0.0.0/0")

@@ -63,9 +63,10 @@ func (l *log) acts(t *testing.T) []act {
 
 // others stands for the parts of the PDP that have no place in these tests.
 type others struct {
-	by      string
-	revoked []string
-	removed []string
+	withdrawn []string
+	by        string
+	revoked   []string
+	removed   []string
 	// inventories are the devices that sent one.
 	inventories []string
 	// repairs are those that were asked for, query the last search and erased
@@ -73,6 +74,11 @@ type others struct {
 	repairs []string
 	query   client.DecisionQuery
 	erased  []string
+}
+
+func (o *others) Withdraw(agency string) error {
+	o.withdrawn = append(o.withdrawn, agency)
+	return nil
 }
 
 const repairID = "cmd-00000000000000000000000004"
@@ -243,7 +249,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	}
 	f.sets = newPolicySets(t, s, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, SigningKeys: f.others, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

@@ -71,6 +71,10 @@ func TestADevicesLifeIsChangedAndRecorded(t *testing.T) {
 			got, err := f.SetPortalRoutes(ctx, portal.Portal.ID, client.Routes{Routes: []wire.Route{{Path: "/x", Class: "c"}}})
 			return len(got.Routes) == 1 && got.Routes[0].Class == "c" && got.SecretHash == nil, err
 		}},
+		{"agency withdraw-keys", "", func() (bool, error) {
+			got, err := f.WithdrawKeys(ctx, "moda")
+			return got.ID == "moda" && slices.Equal(f.others.withdrawn, []string{"moda"}), err
+		}},
 		{"portal tokens", "", func() (bool, error) {
 			got, err := f.SetPortalTokenFrom(ctx, portal.Portal.ID, client.TokenFrom{Networks: []string{"192.0.2.0/24"}})
 			return slices.Equal(got.TokenFrom, []string{"192.0.2.0/24"}) && got.SecretHash == nil, err

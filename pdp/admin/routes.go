@@ -49,6 +49,7 @@ func (a *Admin) newMux() *http.ServeMux {
 		"POST /v1/devices/{name}/transfer":                  a.transferDevice,
 		"POST /v1/devices/{name}/repairs":                   a.repairDevice,
 		"GET /v1/devices/{name}/repairs/{id}":               a.showRepair,
+		"POST /v1/agencies/{agency}/withdraw-keys":          a.withdrawKeys,
 		"POST /v1/portals/{id}/hosts":                       a.setPortalHosts,
 		"POST /v1/portals/{id}/routes":                      a.setPortalRoutes,
 		"POST /v1/portals/{id}/tokens":                      a.setPortalTokenFrom,

@@ -19,6 +19,11 @@ type (
 	}
 )
 
+// WithdrawKeys takes an agency's signing keys for access tokens out of use.
+func (c *Client) WithdrawKeys(ctx context.Context, agency string) (wire.Agency, error) {
+	return call[wire.Agency](ctx, c, http.MethodPost, under(agency, "withdraw-keys"), struct{}{})
+}
+
 // SetPortalRoutes replaces a portal's routes.
 func (c *Client) SetPortalRoutes(ctx context.Context, portalID string, in Routes) (wire.Portal, error) {
 	return call[wire.Portal](ctx, c, http.MethodPost, one("portals", "", portalID, "routes"), in)
