@@ -39,7 +39,7 @@ func newPolicySets(t *testing.T, s store.Store, clock func() time.Time) *policys
 		},
 		Recorded: func(context.Context, time.Time) iter.Seq2[wire.RecordedDecision, error] {
 			return func(yield func(wire.RecordedDecision, error) bool) {
-				one := wire.RecordedDecision{Subject: "per-1", Facts: wire.Facts{At: clock()}}
+				one := wire.RecordedDecision{Subject: "per-1", Facts: wire.Facts{At: clock()}, Decision: wire.Decision{At: clock()}}
 				for range 2000 {
 					if !yield(one, nil) {
 						return

@@ -50,11 +50,18 @@ func verify(dir string, key ed25519.PublicKey) (Summary, error) {
 		return Summary{}, &BreakError{File: headFile, Why: "not signed with the key given"}
 	}
 	s := Summary{Log: h.Log, Segments: len(firsts), Vouched: h.Sequence, Clean: h.Clean, Signed: len(h.signature) > 0}
-	return s.walk(dir, firsts, h.head)
+	return s.walk(dir, firsts, h.head, func() (head, error) {
+		now, ok, err := readHead(dir)
+		if err != nil || !ok || now.Log != h.Log || (key != nil && !now.signedBy(key)) {
+			return h.head, err
+		}
+		return now.head, nil
+	})
 }
 
-// walk scans all segments and compares their end with the head.
-func (s Summary) walk(dir string, firsts []uint64, h head) (Summary, error) {
+// walk scans all segments and compares their end with the head. Segments that
+// were finished since the head was read are vouched for by the one of now.
+func (s Summary) walk(dir string, firsts []uint64, h head, now func() (head, error)) (Summary, error) {
 	var end scanned
 	for i, first := range firsts {
 		var wrong *BreakError
@@ -75,10 +82,15 @@ func (s Summary) walk(dir string, firsts []uint64, h head) (Summary, error) {
 		}
 	}
 	s.Torn = end.torn
-	if err := h.vouchesFor(end); err != nil {
-		return s, err
+	if h.Sequence < end.before && !h.Clean {
+		later, err := now()
+		if err != nil {
+			return s, err
+		}
+		// It may lie beyond what was read; that it is no lower is what counts.
+		h.Sequence = min(max(h.Sequence, later.Sequence), end.end.seq)
 	}
-	return s, nil
+	return s, h.vouchesFor(end)
 }
 
 func (s *Summary) add(e Entry) {
