@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// maxReadings bounds the ways of reading one path that are looked at, and
-	// maxOdd the length in bytes of a path that can be read in several.
+	// maxReadings bounds the ways of reading one path that are looked at, maxRead
+	// their bytes in all: strangers choose the path. maxOdd is the length in bytes
+	// of a path that can be read in several.
 	maxReadings = 64
+	maxRead     = 8 << 10
 	maxOdd      = 2 << 10
 	// maxAtOnce bounds the classes that one request may be of.
 	maxAtOnce = 4
@@ -22,8 +24,8 @@ const (
 //
 // A proxy tells a path as the client wrote it, and applications read such a
 // path in different ways: with its escapes decoded once or twice, with dot
-// segments and doubled slashes or without, with parameters cut off, in any
-// case. A path that says the same in every reading costs one look. For any
+// segments and doubled slashes or without, with parameters and endings cut off,
+// behind a front controller or an authority, in any case. A path that says the same in every reading costs one look. For any
 // other, all readings are judged: the gravest action counts, and each class
 // must be allowed. So no way of writing an address lowers what it opens.
 type Routes struct {
@@ -116,9 +118,11 @@ func (c *Routes) unreadable(base wire.Action) Reading {
 }
 
 // join adds what one reading of the path leads to, for applications that tell
-// cases apart and for those that do not, and reports whether there was room.
+// cases apart, for those that do not, and for those that serve /x as /x.json
+// too, and reports whether there was room.
 func (c *Routes) join(out *Reading, ask *asked, path, folded string) bool {
-	return out.add(c.first(ask.method, path), ask) && out.add(c.firstFolded(ask.method, folded), ask)
+	return out.add(c.first(ask.method, path), ask) && out.add(c.firstFolded(ask.method, folded, whole), ask) &&
+		(!strings.Contains(folded, ".") || out.add(c.firstFolded(ask.method, folded, ended), ask))
 }
 
 func (r *Reading) add(to *prefix, ask *asked) bool {
@@ -160,11 +164,12 @@ func (c *Routes) first(method, path string) *prefix {
 	return nil
 }
 
-// firstFolded returns the first route that fits a path whatever its case.
-func (c *Routes) firstFolded(method, path string) *prefix {
+// firstFolded returns the first route that fits a path whatever its case, where
+// at says that a segment ends.
+func (c *Routes) firstFolded(method, path string, at func(path string, n int) bool) *prefix {
 	for i := range c.list {
 		r := &c.list[i]
-		if n := len(r.folded); len(path) >= n && strings.EqualFold(path[:n], r.folded) && whole(path, n) && r.fits(method) {
+		if n := len(r.folded); len(path) >= n && strings.EqualFold(path[:n], r.folded) && at(path, n) && r.fits(method) {
 			return r
 		}
 	}
@@ -173,6 +178,9 @@ func (c *Routes) firstFolded(method, path string) *prefix {
 
 // whole reports whether a prefix of n bytes ends where a segment of path does.
 func whole(path string, n int) bool { return len(path) == n || path[n] == '/' }
+
+// ended is whole for applications that take what follows a dot for the format.
+func ended(path string, n int) bool { return whole(path, n) || path[n] == '.' }
 
 // fits treats HEAD as GET: applications do.
 func (r *prefix) fits(method string) bool {
@@ -192,14 +200,17 @@ func plain(path string) bool {
 	if path == "" || path[0] != '/' {
 		return false
 	}
+	dotted := false // this segment, behind its first sign
 	for i := range len(path) {
 		switch c := path[i]; {
 		case c <= ' ' || c >= 0x7f:
 			return false
 		case c == '%' || c == ';' || c == ':' || c == '\\' || c == '#':
 			return false
-		case c == '/' && i > 0 && (path[i-1] == '/' || path[i-1] == '.'):
+		case c == '/' && i > 0 && (path[i-1] == '/' || path[i-1] == '.' || dotted):
 			return false
+		case c == '.':
+			dotted = dotted || path[i-1] != '/'
 		}
 	}
 	return path[len(path)-1] != '.'
@@ -210,7 +221,7 @@ func fold(path string) string { return strings.ToLower(strings.ToUpper(path)) }
 
 // ways are the ways in which applications read a path. What one makes of it,
 // the others read on.
-var ways = [...]func(string) string{decoded, narrow, forward, unasked, bare, trimmed, single, straight}
+var ways = [...]func(string) string{decoded, narrow, forward, unasked, bare, trimmed, single, straight, local, uncontrolled}
 
 // readings returns every path that an application may take this one for, or
 // says that it cannot be told.
@@ -221,14 +232,14 @@ func readings(path string) ([]string, bool) {
 	if path = international(path); !legible(path) {
 		return nil, false
 	}
-	all, known := []string{path}, map[string]bool{path: true}
+	all, known, read := []string{path}, map[string]bool{path: true}, len(path)
 	for i := 0; i < len(all); i++ {
 		for _, way := range ways {
 			other := way(all[i])
 			if known[other] {
 				continue
 			}
-			if len(all) == maxReadings || !legible(other) {
+			if read += len(other); len(all) == maxReadings || read > maxRead || !legible(other) {
 				return nil, false
 			}
 			known[other] = true

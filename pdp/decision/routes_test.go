@@ -46,7 +46,11 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/payroll/2026", "write payroll"},
 		{"GET", "/payroll/help/me", "read help"}, // the first that fits
 		{"GET", "/payrolls", "read"},
-		{"GET", "/payroll.html", "read"},
+		{"GET", "/payroll.html", "read -,payroll"}, // some frameworks serve it as /payroll
+		{"GET", "/Payroll.json", "read -,payroll"},
+		{"GET", "/payroll/help.json", "read help,payroll"},
+		{"GET", "/payrolls.html", "read"},
+		{"GET", "/x.admin", "read"},
 		{"GET", "/admin", "admin"},
 		{"GET", "/admin/x", "admin"},
 		{"DELETE", "/admin/x", "admin"},
@@ -77,6 +81,13 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/public;a=b/../payroll;c", "read -,payroll"},
 		{"GET", "/;/payroll", "read -,payroll"},
 		{"GET", "//payroll", "read -,payroll"},
+		{"GET", "//evil.example/payroll", "read -,payroll"}, // as a URL without its scheme
+		{"GET", "///evil.example/payroll", "read -,payroll"},
+		{"GET", `/\evil.example/payroll`, "read -,payroll"},
+		{"GET", "/%2Fevil.example/payroll", "read -,payroll"},
+		{"GET", "/index.php/payroll", "read -,payroll"}, // behind a front controller
+		{"GET", "/index.php/app.cgi/payroll", "read -,payroll"},
+		{"GET", "/payroll/index.php/help", "read help,payroll"},
 		{"GET", "/./payroll", "read -,payroll"},
 		{"GET", "/../payroll", "read -,payroll"},
 		{"GET", `/\payroll`, "read -,payroll"},
@@ -98,6 +109,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/x/../payroll/help/../../admin/..;/reports", "admin -,reports"},
 		{"GET", "/a%2Fb", "read"},
 		{"GET", "/100%25", "read"},
+		{"GET", "/" + strings.Repeat("%E4%BA%BA", 200), "read"},
 		{"GET", "/v1/x:cancel", "read"},
 
 		// What cannot be told.
@@ -118,6 +130,7 @@ func TestRoutes(t *testing.T) {
 		{"get", "/payroll", ""},
 		{"G T", "/", ""},
 		{"GET", "/a;" + strings.Repeat("x", maxOdd), ""},
+		{"GET", "/" + strings.Repeat("x", 1500) + "/%252541;b", ""}, // many readings of a long path cost too much
 		{"GET", "/" + strings.Repeat("%2525", 20) + "/..;/a\\b/..//.;c/d.", ""},
 	} {
 		if got := judged(routes.Read(c.method, c.target, false)); got != c.want {

@@ -119,6 +119,31 @@ func straight(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
+// local cuts off an authority: parsers of URLs take //host/path for one without
+// its scheme (RFC 3986, 4.2).
+func local(path string) string {
+	if !strings.HasPrefix(path, "//") {
+		return path
+	}
+	_, rest, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	return "/" + rest
+}
+
+// uncontrolled takes out the first segment that may be a front controller, as
+// in /index.php/path, which serves what lies at /path.
+func uncontrolled(path string) string {
+	for from := 0; ; {
+		n := strings.IndexByte(path[from+1:], '/')
+		if n < 0 {
+			return path
+		}
+		if segment := path[from+1 : from+1+n]; segment != ".." && strings.LastIndexByte(segment, '.') > 0 {
+			return path[:from] + path[from+1+n:]
+		}
+		from += 1 + n
+	}
+}
+
 func eachSegment(path, signs string, change func(string) string) string {
 	if !strings.ContainsAny(path, signs) {
 		return path
