@@ -59,6 +59,7 @@ type world struct {
 	routes    []wire.Route
 	tokenFrom []string
 	during    func() // a portal's look-up
+	verified  func() // after a token was
 	logErr    error
 }
 
@@ -82,7 +83,7 @@ func newWorld(t testing.TB) *world {
 	w.sessions, err = session.New(t.Context(), session.Config{Store: s, Engine: w, Tokens: w.issuer, Recorder: w, Inputs: inputs, Clock: w.clock,
 		Random: rand.Reader, Logger: log, Limits: session.DefaultLimits()})
 	check(t, err)
-	w.server, err = decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w, Devices: w, Pages: pages{}, Tokens: w.issuer,
+	w.server, err = decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w, Devices: w, Pages: pages{}, Tokens: w,
 		Taken:  func(string, string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.taken },
 		SignIn: pdpOrigin + "/sign-in", Clock: w.clock, Random: rand.Reader, Logger: log})
 	check(t, err)
@@ -181,6 +182,18 @@ func (w *world) PortalBySecret(_ context.Context, hash [sha256.Size]byte) (wire.
 		return portal, nil
 	}
 	return wire.Portal{}, errors.New("not found")
+}
+
+// Verify is the issuer's, and what happens just after it.
+func (w *world) Verify(text string, portal *wire.Portal) (wire.PresentedToken, error) {
+	got, err := w.issuer.Verify(text, portal)
+	w.mu.Lock()
+	verified := w.verified
+	w.mu.Unlock()
+	if verified != nil {
+		verified()
+	}
+	return got, err
 }
 
 func (w *world) Seal(purpose string, expires time.Time, v any) (string, error) {

@@ -27,18 +27,24 @@ type Tokens interface {
 type presented struct {
 	mu    sync.RWMutex
 	known map[[sha256.Size]byte]wire.PresentedToken
+	epoch uint64 // of the signing keys
 }
 
-func (p *presented) find(hash *[sha256.Size]byte) (wire.PresentedToken, bool) {
+// find returns the epoch too, which a verification that is needed begins in.
+func (p *presented) find(hash *[sha256.Size]byte) (t wire.PresentedToken, epoch uint64, ok bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	t, ok := p.known[*hash]
-	return t, ok
+	t, ok = p.known[*hash]
+	return t, p.epoch, ok
 }
 
-func (p *presented) remember(hash [sha256.Size]byte, t wire.PresentedToken, now time.Time) {
+// remember drops what was verified by the keys of another epoch.
+func (p *presented) remember(hash [sha256.Size]byte, t wire.PresentedToken, epoch uint64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.epoch != epoch {
+		return
+	}
 	if len(p.known) >= maxPresented {
 		for other, old := range p.known {
 			if !old.Expires.After(now) {
@@ -56,6 +62,7 @@ func (p *presented) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known = nil
+	p.epoch++
 }
 
 // KeysChanged says that signing keys were rotated or withdrawn: what they
@@ -116,7 +123,7 @@ func (s *Server) byToken(q *question, r *Request) (refused *wire.Access) {
 	}
 	hash := tokenDigest(text)
 	now := s.Clock()
-	token, known := s.presented.find(&hash)
+	token, epoch, known := s.presented.find(&hash)
 	if !known {
 		var err error
 		if token, err = s.Tokens.Verify(text, &r.Portal.Portal); errors.Is(err, wire.ErrTokenBound) {
@@ -124,7 +131,7 @@ func (s *Server) byToken(q *question, r *Request) (refused *wire.Access) {
 		} else if err != nil {
 			return &s.refusals.token
 		}
-		s.presented.remember(hash, token, now)
+		s.presented.remember(hash, token, epoch, now)
 	}
 	if token.Portal != r.Portal.ID || token.Session == "" || !token.Expires.After(now) {
 		return &s.refusals.token

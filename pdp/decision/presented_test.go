@@ -108,6 +108,22 @@ func TestARevocationReachesPresentedTokens(t *testing.T) {
 	}
 }
 
+// A key that is withdrawn while its token is being verified leaves nothing behind
+// that is remembered: whoever has the key could present tokens until one falls
+// into that moment.
+func TestAKeyWithdrawnDuringVerification(t *testing.T) {
+	w, _, token := backend(t)
+	w.set(func() {
+		w.verified = func() {
+			check(t, w.issuer.Withdraw("moda"))
+			w.server.KeysChanged()
+		}
+	})
+	w.present("GET /", token, nil)
+	w.set(func() { w.verified = nil })
+	wantAnswer(t, "after", w.present("GET /", token, nil), http.StatusUnauthorized, reason.TokenRefused)
+}
+
 // Servers' use of a token keeps no session alive.
 func TestPresentedTokensAreNoSignOfThePerson(t *testing.T) {
 	w, cookie, token := backend(t)
