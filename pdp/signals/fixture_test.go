@@ -61,6 +61,7 @@ type world struct {
 	records   []wire.AuditRecord
 	logErr    error
 	storeErr  error
+	during    func() // is called in each transaction
 }
 
 func newWorld(t *testing.T, change func(*Limits)) *world {
@@ -137,8 +138,11 @@ type faulty struct {
 
 func (f faulty) Txn(ctx context.Context, conditions []store.Compare, ops []store.Op) (int64, error) {
 	f.w.mu.Lock()
-	err := f.w.storeErr
+	err, during := f.w.storeErr, f.w.during
 	f.w.mu.Unlock()
+	if during != nil {
+		during()
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -119,8 +119,8 @@ func (t *Transmitter) beginStream(ctx context.Context, record streamRecord) (*st
 	}
 	s := newStream(record)
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.add(s)
+	t.mu.Unlock()
 	t.startPushing(s)
 	return s, nil
 }
@@ -264,9 +264,7 @@ func (t *Transmitter) alterStream(w http.ResponseWriter, r *http.Request, from *
 		t.fail(w, r, err)
 		return
 	}
-	t.mu.Lock()
 	t.startPushing(s)
-	t.mu.Unlock()
 	t.answer(w, r, s, http.StatusOK)
 }
 

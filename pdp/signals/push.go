@@ -25,7 +25,9 @@ const (
 	sealedFor = 10 * 365 * 24 * time.Hour
 )
 
-// startPushing has a stream's events pushed, if it is not polled; t.mu is held.
+// startPushing has a stream's events pushed, if it is not polled. A stream's lock
+// is never waited for with t.mu held: who deletes a stream holds them the other
+// way round.
 func (t *Transmitter) startPushing(s *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,11 +35,14 @@ func (t *Transmitter) startPushing(s *stream) {
 		s.stop()
 		s.stop = nil
 	}
-	if t.base == nil || t.base.Err() != nil || s.record.Endpoint == "" || s.gone {
+	t.mu.RLock()
+	base := t.base
+	t.mu.RUnlock()
+	if base == nil || base.Err() != nil || s.record.Endpoint == "" || s.gone {
 		return
 	}
 	var ctx context.Context
-	ctx, s.stop = context.WithCancel(t.base)
+	ctx, s.stop = context.WithCancel(base)
 	t.workers.Go(func() { t.push(ctx, s) })
 }
 

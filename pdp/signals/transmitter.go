@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -111,10 +112,11 @@ func (t *Transmitter) loadEvent(raw store.Record) error {
 func (t *Transmitter) Run(ctx context.Context) {
 	t.mu.Lock()
 	t.base = ctx
-	for _, s := range t.streams {
+	all := slices.Collect(maps.Values(t.streams))
+	t.mu.Unlock()
+	for _, s := range all {
 		t.startPushing(s)
 	}
-	t.mu.Unlock()
 	t.work(ctx)
 	t.workers.Wait()
 }
