@@ -56,7 +56,13 @@ func (l *Lane) Attend(server *http.Server) {
 	next := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _ := r.Context().Value(laneKey{}).(*inLane)
-		if conn != nil && conn.begin() {
+		if conn == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		late := conn.begin(r.ProtoMajor == 1)
+		defer conn.end()
+		if late {
 			problem.Write(w, r, http.StatusServiceUnavailable, Busy(w.Header()))
 			return
 		}
@@ -74,6 +80,11 @@ type inLane struct {
 	mu    sync.Mutex
 	holds bool
 	late  bool // since the last request
+	// serving says that the connection's one request is being answered: until
+	// then the server does not read on, so nothing would give a place back.
+	// With HTTP/2 it reads all the time.
+	serving bool
+	closed  bool
 }
 
 // Read implements net.Conn: it holds no place while it waits for bytes, and one
@@ -89,6 +100,9 @@ func (c *inLane) Read(b []byte) (int, error) {
 
 // Close implements net.Conn.
 func (c *inLane) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
 	c.release()
 	return c.Conn.Close()
 }
@@ -97,15 +111,26 @@ func (c *inLane) Close() error {
 func (c *inLane) NetConn() net.Conn { return c.Conn }
 
 func (c *inLane) acquire() {
+	if c.isServing() {
+		return
+	}
 	inTime := c.lane.wait()
 	c.mu.Lock()
-	already := c.holds && inTime
-	c.holds = c.holds || inTime
+	// HTTP/1.1 has a second reader in the background, and another goroutine
+	// may have closed the connection meanwhile.
+	keeps := inTime && !c.holds && !c.serving && !c.closed
+	c.holds = c.holds || keeps
 	c.late = c.late || !inTime
 	c.mu.Unlock()
-	if already { // two readers at once: HTTP/1.1 has one in the background
+	if inTime && !keeps {
 		<-c.lane.places
 	}
+}
+
+func (c *inLane) isServing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.serving
 }
 
 func (l *Lane) wait() bool {
@@ -125,13 +150,20 @@ func (l *Lane) wait() bool {
 }
 
 // begin gives the place back as a request's handler begins, and reports whether
-// the request came too late.
-func (c *inLane) begin() (late bool) {
+// the request came too late. Alone says that the connection serves no other.
+func (c *inLane) begin(alone bool) (late bool) {
+	c.mu.Lock()
+	c.serving = alone
+	late, c.late = c.late, false
+	c.mu.Unlock()
 	c.release()
+	return late
+}
+
+func (c *inLane) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	late, c.late = c.late, false
-	return late
+	c.serving = false
 }
 
 func (c *inLane) release() {
