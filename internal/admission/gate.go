@@ -66,7 +66,7 @@ func (g *Gate) leave() { <-g.working }
 func (g *Gate) Shed() uint64 { return g.shed.Load() }
 
 // Handler lets requests through to next one by one's turn, and answers the
-// others.
+// others. An answer leaves after its turn, and so lies in memory whole.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		leave, ok := g.Enter(r.Context())
@@ -74,8 +74,12 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 			problem.Write(w, r, http.StatusServiceUnavailable, Busy(w.Header()))
 			return
 		}
-		defer leave()
-		next.ServeHTTP(w, r)
+		made := &answer{ResponseWriter: w}
+		func() {
+			defer leave()
+			next.ServeHTTP(made, r)
+		}()
+		made.send()
 	})
 }
 
