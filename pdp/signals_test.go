@@ -112,7 +112,6 @@ type listening struct {
 	web   string
 	cas   []byte
 	admin *client.Client
-	stop  func()
 }
 
 // addresses reads the web listener's address out of the PDP's own log.

@@ -89,9 +89,9 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestAuditLag(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	m := newMetrics(func() time.Time { return now })
-	first, second := m.Appending(), func(error) {}
+	first := m.Appending()
 	now = now.Add(2 * time.Second)
-	second = m.Appending()
+	second := m.Appending()
 	expect(t, scrape(t, m), `menshen_audit_pending 2`, `menshen_audit_lag_seconds 2`)
 	first(nil)
 	expect(t, scrape(t, m), `menshen_audit_pending 1`, `menshen_audit_lag_seconds 0`, `menshen_audit_append_failures_total 0`)

@@ -188,7 +188,7 @@ func TestForgedEventsAreRefused(t *testing.T) {
 
 func TestUnusableKeySetsAreRefused(t *testing.T) {
 	s := newSender(t)
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too small on purpose
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

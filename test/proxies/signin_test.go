@@ -230,3 +230,41 @@ func signsOutAndChecks(g *gate) {
 		g.t.Error(got.status)
 	}
 }
+
+// A server of the portal's own calls the portal in a person's name, by the
+// token that the application was given, for as long as the session lives.
+func takesTokens(g *gate) {
+	before := map[string]bool{}
+	for _, other := range g.sessions.Sessions("per-1") {
+		before[other.ID] = true
+	}
+	cookie, _ := g.signedIn("/")
+	g.send("GET", "/", "", "Cookie", cookie)
+	token := g.reached()[0].header.Get("Menshen-Token")
+	got := g.send("GET", "/api", "", "Authorization", "Bearer "+token)
+	list := g.reached()
+	if got.status != http.StatusOK || len(list) != 1 || list[0].header.Get("Menshen-Subject") != "per-1" {
+		g.t.Fatal(got.status, got.text)
+	}
+	forged := token[:len(token)-8] + strings.Repeat("A", 8)
+	for name, header := range map[string][]string{
+		"forged":          {"Authorization", "Bearer " + forged},
+		"beside a cookie": {"Authorization", "Bearer " + token, "Cookie", cookie},
+		"twice":           {"Authorization", "Bearer " + token, "Authorization", "Bearer " + token},
+		"as another kind": {"Authorization", "Basic " + token},
+	} {
+		if got := g.send("GET", "/api", "", header...); got.status == http.StatusOK || len(g.take()) != 0 {
+			g.t.Errorf("a token %s: %d", name, got.status)
+		}
+	}
+	g.take()
+	g.front.take()
+	for _, own := range g.sessions.Sessions("per-1") {
+		if !before[own.ID] {
+			check(g.t, g.sessions.Revoke(g.t.Context(), own.ID))
+		}
+	}
+	if got := g.send("GET", "/api", "", "Authorization", "Bearer "+token); got.status == http.StatusOK || len(g.take()) != 0 {
+		g.t.Error("a token outlives its session:", got.status)
+	}
+}

@@ -176,6 +176,7 @@ var trials = []trial{
 	{name: "grades the method", do: gradesTheMethod},
 	{name: "replays nothing", do: replaysNothing},
 	{name: "ends with the session", do: endsWithTheSession},
+	{name: "takes tokens of the portal's own servers", do: takesTokens},
 	{name: "lets no header in", do: letsNoHeaderIn},
 	{name: "keeps cookies from the application", do: keepsCookies},
 	{name: "believes no client about itself", do: believesNoClient},

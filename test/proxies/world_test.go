@@ -30,7 +30,7 @@ const (
 	pdpOrigin = "https://pdp.example.gov.tw"
 )
 
-var hr = wire.Portal{ID: "por-hr", Agency: "moda", NameZH: "\u4eba\u4e8b", NameEN: "HR", Origin: "https://" + host, Sensitivity: wire.PortalNormal}
+var hr = wire.Portal{ID: "por-hr", Agency: "moda", NameZH: "\u4eba\u4e8b", NameEN: "HR", Origin: "https://" + host, Sensitivity: wire.PortalNormal, TokenFrom: []string{"127.0.0.1/32", "::1/128"}}
 
 var identityHeaders = []string{"Menshen-Token", "Menshen-Subject", "Menshen-Account", "Menshen-Agency", "Menshen-Name", "Menshen-Device", "Menshen-Access", "Menshen-Decision"}
 
@@ -43,6 +43,7 @@ type world struct {
 	t        *testing.T
 	server   *decision.Server
 	sessions *session.Manager
+	tokens   *token.Issuer
 	box      *seal.Box
 
 	mu      sync.Mutex
@@ -66,6 +67,7 @@ func newWorld(t *testing.T) *world {
 	check(t, err)
 	issuer, err := token.New(token.Config{Dir: filepath.Join(t.TempDir(), "keys"), Origin: pdpOrigin, Agencies: w, Clock: w.clock, Random: rand.Reader})
 	check(t, err)
+	w.tokens = issuer
 	log := slog.New(slog.DiscardHandler)
 	inputs, err := recorded.New(recorded.Config{Store: s, Sealer: w.box, Clock: w.clock, Random: rand.Reader, Keep: 180 * 24 * time.Hour})
 	check(t, err)
@@ -88,7 +90,7 @@ func newWorld(t *testing.T) *world {
 // newServer is the proxies' port after a start.
 func (w *world) newServer() *decision.Server {
 	w.t.Helper()
-	server, err := decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Sealer: w.box, Devices: w, Pages: pages{},
+	server, err := decision.New(decision.Config{Sessions: w.sessions, Portals: w, Logins: w, Tokens: w.tokens, Sealer: w.box, Devices: w, Pages: pages{},
 		SignIn: pdpOrigin + "/sign-in", Clock: w.clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler)})
 	check(w.t, err)
 	ctx, stop := context.WithCancel(context.Background())

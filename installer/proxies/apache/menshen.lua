@@ -47,7 +47,7 @@ local dropped = {
 local dropped_beginnings = { "^menshen%-", "^x%-menshen%-", "^x%-original%-", "^x%-forwarded%-" }
 
 -- What the PDP gets of a client's headers.
-local told = { "Accept", "Accept-Language", "Referer", "Sec-Fetch-Mode" }
+local told = { "Accept", "Accept-Language", "Authorization", "Referer", "Sec-Fetch-Mode" }
 local told_at_its_own = { "Content-Type", "If-None-Match", "Origin", "Sec-Fetch-Site" }
 
 -- What a browser gets of an answer of the PDP's.

@@ -92,6 +92,7 @@ local function question(txn, headers, ours, name)
         ["accept-language"] = { first(headers, "accept-language") },
         ["sec-fetch-mode"] = { first(headers, "sec-fetch-mode") },
         ["referer"] = { first(headers, "referer") },
+        ["authorization"] = headers["authorization"] and all(headers, "authorization") or nil,
         ["cookie"] = { ours },
     }
 end

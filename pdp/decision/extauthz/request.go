@@ -48,6 +48,9 @@ func read(in *authv3.CheckRequest, portal *decision.Portal) (q *question, malfor
 	if line := q.headers["cookie"]; line != "" {
 		q.Cookies = []string{line}
 	}
+	if line := q.headers["authorization"]; line != "" {
+		q.Authorization = []string{line}
+	}
 	return q, ""
 }
 
