@@ -15,7 +15,7 @@ func spellings(name string) []string {
 // overrides are headers that some application takes for the method, the
 // address or the client.
 var overrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-HTTP-Method", "X-Original-Method", "X-Original-URI", "X-Original-Upgrade", "X-Original-URL",
-	"X-Rewrite-URL", "X-Forwarded-Prefix", "X-Forwarded-Method", "X-Forwarded-Uri", "Forwarded", "Menshen-Reason", "Menshen-Portal-Secret", "Menshen-Connection", "X-Menshen-Connection"}
+	"X-Rewrite-URL", "X-Script-Name", "X-Forwarded-Prefix", "X-Forwarded-Path", "X-Forwarded-Method", "X-Forwarded-Uri", "Forwarded", "Menshen-Reason", "Menshen-Portal-Secret", "Menshen-Connection", "X-Menshen-Connection"}
 
 func forgeries() []string {
 	var list []string

@@ -41,7 +41,7 @@ local identity = {
 -- this hop's own and thrown away, ours too.
 local dropped = {
     ["connection"] = true, ["proxy-connection"] = true, ["keep-alive"] = true, ["upgrade"] = true,
-    ["forwarded"] = true, ["x-real-ip"] = true, ["x-rewrite-url"] = true,
+    ["forwarded"] = true, ["x-real-ip"] = true, ["x-rewrite-url"] = true, ["x-script-name"] = true,
     ["x-http-method"] = true, ["x-http-method-override"] = true, ["x-method-override"] = true,
 }
 local dropped_beginnings = { "^menshen%-", "^x%-menshen%-", "^x%-original%-", "^x%-forwarded%-" }

@@ -35,7 +35,7 @@ var stripped = [...]string{
 	"menshen-reason", "menshen-portal-secret", "menshen-connection", "x-menshen-connection",
 	"x-original-method", "x-original-uri", "x-original-upgrade",
 	"x-http-method", "x-http-method-override", "x-method-override", "x-original-http-method",
-	"x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-forwarded-method", "x-forwarded-uri", "x-forwarded-port", "x-forwarded-server", "forwarded",
+	"x-original-url", "x-rewrite-url", "x-script-name", "x-forwarded-prefix", "x-forwarded-path", "x-forwarded-method", "x-forwarded-uri", "x-forwarded-port", "x-forwarded-server", "forwarded",
 }
 
 // settable is how many headers an OK may set: identity and the cookies.
