@@ -26,34 +26,55 @@ import (
 )
 
 // decisions measures what an answer about a known session costs the PDP's
-// process, beside a bare handler that is asked the same.
+// process, beside a bare handler that is asked the same: by its cookie, and by
+// an access token that one of the portal's servers presents.
 func decisions(ctx context.Context, rounds int) (lines []line, err error) {
+	for _, l := range []struct {
+		name, server string
+		ratio        float64
+	}{
+		{"CPU per decision, known session", "serve-decision", 1.3},
+		{"CPU per decision, token seen first", "serve-token-first", 9},
+		{"CPU per decision, token seen again", "serve-token", 1.5},
+	} {
+		one, err := beside(ctx, rounds, func(dir string) (*child, error) { return startServer(ctx, l.server, dir) })
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", l.name, err)
+		}
+		one.name, one.ratio = l.name, l.ratio
+		lines = append(lines, one)
+	}
+	return lines, nil
+}
+
+// beside measures a server's CPU for each request and the bare handler's, by
+// turns, so that a busy machine meets both.
+func beside(ctx context.Context, rounds int, start func(dir string) (*child, error)) (l line, err error) {
 	dir, err := os.MkdirTemp("", "menshen-bench-")
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	known, err := startServer(ctx, "serve-decision", dir)
+	measured, err := start(dir)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	defer func() { err = errors.Join(err, known.stop()) }()
+	defer func() { err = errors.Join(err, measured.stop()) }()
 	bare, err := startServer(ctx, "serve-floor", dir)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	defer func() { err = errors.Join(err, bare.stop()) }()
-	bare.request = known.request
-	l := line{name: "CPU per decision, known session", ratio: 1.3}
-	for range rounds { // by turns, so that a busy machine meets both
+	bare.request = measured.request
+	for range rounds {
 		if err := lowest(ctx, bare, &l.floor); err != nil {
-			return nil, err
+			return l, err
 		}
-		if err := lowest(ctx, known, &l.figure); err != nil {
-			return nil, err
+		if err := lowest(ctx, measured, &l.figure); err != nil {
+			return l, err
 		}
 	}
-	return []line{l}, nil
+	return l, nil
 }
 
 // lowest measures a server once more and keeps the lower value.
@@ -69,46 +90,75 @@ func lowest(ctx context.Context, c *child, best *value) error {
 // directory, policy, sessions and signed tokens. Only what a known session
 // does not reach is left out: sign-in, and the laptop whose state is given.
 func knownSession(ctx context.Context) (http.Handler, string, func() error, error) {
-	return liveSessions(ctx, 1)
-}
-
-// liveSessions is the same with so many sessions, each decided once; the request
-// is the first one's.
-func liveSessions(ctx context.Context, many int) (http.Handler, string, func() error, error) {
-	p, err := newParts()
+	l, err := liveSessions(ctx, 1)
 	if err != nil {
 		return nil, "", nil, err
+	}
+	return l.server, request(l.secret, "Cookie: __Host-menshen-session="+l.cookie), l.end, nil
+}
+
+// knownToken is the same by an access token; where it is forgotten, each request
+// is the first that presents it.
+func knownToken(forget bool) server {
+	return func(ctx context.Context) (http.Handler, string, func() error, error) {
+		l, err := liveSessions(ctx, 1)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		handler := http.Handler(l.server)
+		if forget {
+			handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				l.server.KeysChanged()
+				l.server.ServeHTTP(w, r)
+			})
+		}
+		return handler, request(l.secret, "Authorization: Bearer "+l.token), l.end, nil
+	}
+}
+
+// live is the proxies' port with sessions; cookie and token are the first's.
+type live struct {
+	server                *decision.Server
+	secret, cookie, token string
+	end                   func() error
+}
+
+// liveSessions begins so many sessions, each decided once.
+func liveSessions(ctx context.Context, many int) (*live, error) {
+	p, err := newParts()
+	if err != nil {
+		return nil, err
 	}
 	portal, secret, err := p.people(ctx)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	inputs, err := recorded.New(recorded.Config{Store: p.store, Sealer: seal.New([32]byte{1}), Clock: time.Now, Random: rand.Reader, Keep: 180 * 24 * time.Hour})
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	manager, err := session.New(ctx, session.Config{
 		Store: p.store, Engine: judge{p.policy, portal}, Tokens: p.tokens, Recorder: p.log, Inputs: inputs, Clock: time.Now, Random: rand.Reader,
 		Logger: logger(), Limits: session.DefaultLimits(),
 	})
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	running := make(chan error, 1)
 	go func() { running <- manager.Run(ctx) }()
-	cookie, err := arrive(ctx, manager, portal, many)
+	cookie, token, err := arrive(ctx, manager, portal, many)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	server, err := decision.New(decision.Config{
-		Sessions: manager, Portals: p.directory, Pages: nobody{}, Logins: nobody{}, Sealer: nobody{}, Devices: nobody{},
+		Sessions: manager, Portals: p.directory, Tokens: p.tokens, Pages: nobody{}, Logins: nobody{}, Sealer: nobody{}, Devices: nobody{},
 		SignIn: "https://pdp.bench.test/sign-in", Clock: time.Now, Random: rand.Reader, Logger: logger(),
 	})
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	end := func() error { return errors.Join(<-running, p.log.Close(), p.tokens.Close(), p.store.Close()) }
-	return server, request(secret, cookie), end, nil
+	return &live{server, secret, cookie, token, end}, nil
 }
 
 // parts are the real things behind the port.
@@ -143,7 +193,7 @@ func (p *parts) people(ctx context.Context) (wire.Portal, string, error) {
 		return wire.Portal{}, "", err
 	}
 	return p.directory.CreatePortal(ctx, wire.Portal{
-		Agency: "moda", NameZH: "人事系統", NameEN: "HR", Origin: "https://hr.bench.test", Sensitivity: wire.PortalNormal,
+		Agency: "moda", NameZH: "人事系統", NameEN: "HR", Origin: "https://hr.bench.test", Sensitivity: wire.PortalNormal, TokenFrom: []string{address.String() + "/32"},
 	})
 }
 
@@ -205,12 +255,12 @@ func (nobody) Assets() http.Handler { return http.NotFoundHandler() }
 
 // request is what nginx asks with for a page of a browser, as the shipped
 // configuration has it.
-func request(secret, cookie string) string {
+func request(secret, proof string) string {
 	return "GET /forward-auth HTTP/1.1\r\nHost: pdp.bench.test\r\n" +
 		"Menshen-Portal-Secret: " + secret + "\r\n" +
 		"X-Original-Method: GET\r\nX-Original-URI: /records?page=2\r\n" +
 		fmt.Sprintf("X-Real-IP: %s\r\n", address) +
-		"Cookie: __Host-menshen-session=" + cookie + "\r\n" +
+		proof + "\r\n" +
 		"Accept: text/html\r\nAccept-Language: zh-TW\r\nSec-Fetch-Mode: navigate\r\n\r\n"
 }
 

@@ -19,10 +19,16 @@ type server func(ctx context.Context) (handler http.Handler, request string, sto
 
 // servers are what this program becomes when it is started by their name.
 var servers = map[string]server{
-	"serve-floor":    floor,
-	"serve-decision": knownSession,
+	"serve-floor":       floor,
+	"serve-decision":    knownSession,
+	"serve-token":       knownToken(false),
+	"serve-token-first": knownToken(true),
 	"serve-sessions": func(ctx context.Context) (http.Handler, string, func() error, error) {
-		return liveSessions(ctx, manySessions)
+		l, err := liveSessions(ctx, manySessions)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return l.server, request(l.secret, "Cookie: __Host-menshen-session="+l.cookie), l.end, nil
 	},
 }
 

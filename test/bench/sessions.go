@@ -65,8 +65,8 @@ func weigh(ctx context.Context, name string) (w weight, err error) {
 }
 
 // arrive begins so many sessions, each of a person of its own, has each decided
-// once, and returns the first one's cookie.
-func arrive(ctx context.Context, manager *session.Manager, portal wire.Portal, many int) (first string, err error) {
+// once, and returns the first one's cookie and token.
+func arrive(ctx context.Context, manager *session.Manager, portal wire.Portal, many int) (cookie, token string, err error) {
 	var (
 		all    sync.WaitGroup
 		places = make(chan struct{}, arrivals)
@@ -76,33 +76,33 @@ func arrive(ctx context.Context, manager *session.Manager, portal wire.Portal, m
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			cookie, err := enter(ctx, manager, portal, "per-"+strconv.Itoa(n+1))
+			its, granted, err := enter(ctx, manager, portal, "per-"+strconv.Itoa(n+1))
 			if err != nil {
 				faults <- err
 			}
 			if n == 0 {
-				first = cookie
+				cookie, token = its, granted
 			}
 		})
 	}
 	all.Wait()
 	close(faults)
-	return first, <-faults
+	return cookie, token, <-faults
 }
 
-func enter(ctx context.Context, manager *session.Manager, portal wire.Portal, person string) (string, error) {
+func enter(ctx context.Context, manager *session.Manager, portal wire.Portal, person string) (cookie, token string, err error) {
 	l := login(portal)
 	l.SignIn.PersonID = person
-	cookie, err := manager.Create(ctx, portal, l, address, [sha256.Size]byte{})
+	cookie, err = manager.Create(ctx, portal, l, address, [sha256.Size]byte{})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	q := wire.AccessRequest{Portal: &portal, CookieHash: sha256.Sum256([]byte(cookie)), Address: address, Action: wire.ActionRead}
 	for range 200 { // until the audit log is seen to take records
-		if manager.Authorize(ctx, q).Outcome == wire.AccessGranted {
-			return cookie, nil
+		if a := manager.Authorize(ctx, q); a.Outcome == wire.AccessGranted {
+			return cookie, a.Token, nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return "", errors.New("a session was never let in")
+	return "", "", errors.New("a session was never let in")
 }
