@@ -62,6 +62,31 @@ func TestSemantics(t *testing.T) {
 	}
 }
 
+// What questions claim is read for each of them, so a default for many of them is
+// bounded as if each had sent it.
+func TestClaimsOfABatchAreBounded(t *testing.T) {
+	p := newPort(t)
+	for _, where := range []string{`"context":{"x":"%s"}`, `"subject":{"type":"user","id":"alice","properties":{"x":"%s"}}`,
+		`"action":{"name":"read","properties":{"x":"%s"}}`, `"resource":{"type":"record","id":"record-1","properties":{"x":"%s"}}`} {
+		large := fmt.Sprintf(where, strings.Repeat("x", maxBody/3))
+		body := strings.Replace(ask("alice", "read", "record-1"), "{", `{"evaluations":[{},{},{}],`, 1)
+		plain, _, _ := strings.Cut(where, ":")
+		if plain == `"context"` {
+			body = strings.Replace(body, "{", "{"+large+",", 1)
+		} else {
+			for _, own := range []string{`"subject":{"type":"user","id":"alice"}`, `"action":{"name":"read"}`, `"resource":{"type":"record","id":"record-1"}`} {
+				if strings.HasPrefix(own, plain) {
+					body = strings.Replace(body, own, large, 1)
+				}
+			}
+		}
+		p.asked = nil
+		if got := p.decisions(body); got != "ttf" || len(p.asked) != 2 {
+			t.Errorf("%s: %s, %d were asked", plain, got, len(p.asked))
+		}
+	}
+}
+
 // Defaults are taken whole, and for what a given entity must have and has not.
 func TestDefaults(t *testing.T) {
 	p := newPort(t)

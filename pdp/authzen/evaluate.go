@@ -91,6 +91,9 @@ func (c *call) item(ctx context.Context, raw []byte, defaults *tuple) decision {
 		t = t.over(defaults)
 		var q *wire.Question
 		if q, err = t.question(0); err == nil {
+			err = c.claims(q, 1)
+		}
+		if err == nil {
 			return c.decide(ctx, q)
 		}
 	}

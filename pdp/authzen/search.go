@@ -103,7 +103,13 @@ func (s *Server) search(ctx context.Context, c *call, k seek) (any, error) {
 		return nil, err
 	}
 	defer done()
-	hits, more, err := collect(ctx, c.open(q), q, k, at)
+	i := c.open(q)
+	if k.may == leaveAction { // each action has claims of its own
+		if err := c.claims(q, len(k.candidates(i))); err != nil {
+			return nil, err
+		}
+	}
+	hits, more, err := collect(ctx, i, q, k, at)
 	if err != nil {
 		return nil, err
 	}

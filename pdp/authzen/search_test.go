@@ -142,6 +142,22 @@ func TestPageTokensAreBound(t *testing.T) {
 	want(t, "too late", p.post(searchSubject, same), http.StatusBadRequest, reason.AuthzenPage)
 }
 
+// What a search claims is read for each action that could be found.
+func TestClaimsOfASearchForActionsAreBounded(t *testing.T) {
+	p := newPort(t)
+	search := func(size int) string {
+		return `{"subject":{"type":"user","id":"alice"},"resource":{"type":"record","id":"record-1"},"context":{"x":"` + strings.Repeat("x", size) + `"}}`
+	}
+	if w := p.post(searchAction, search(maxBody/2-10)); w.Code != http.StatusOK {
+		t.Errorf("as much as there is room for: %s", w.Body)
+	}
+	p.asked = nil
+	want(t, "more", p.post(searchAction, search(maxBody/2)), http.StatusBadRequest, reason.AuthzenRequest)
+	if len(p.asked) != 0 {
+		t.Errorf("%q were asked", p.asked)
+	}
+}
+
 func TestSearchesAreBounded(t *testing.T) {
 	p := newPort(t)
 	p.answer = func(string) wire.Answer { return wire.Answer{} }

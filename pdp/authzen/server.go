@@ -2,6 +2,7 @@ package authzen
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -59,6 +60,7 @@ type call struct {
 	hearing  Hearing
 	endpoint string
 	body     []byte
+	claimed  int // bytes, once for each time that they are read
 	// filled in while it is answered, for the record
 	inquiries []Inquiry
 	results   []result
@@ -229,6 +231,16 @@ func clip(s string) string {
 		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
+}
+
+// claims counts what a question claims, which is read so many times, and refuses
+// what costs more than a body without defaults could.
+func (c *call) claims(q *wire.Question, times int) error {
+	c.claimed += times * (len(q.Subject.Properties) + len(q.Action.Properties) + len(q.Resource.Properties) + len(q.Context))
+	if c.claimed > maxBody {
+		return wrong(fmt.Sprintf("properties and context, once for each question, are more than %d bytes", maxBody))
+	}
+	return nil
 }
 
 // open begins an inquiry and keeps it for the record.
