@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -89,6 +90,9 @@ type Server struct {
 	Config
 	endpoints map[string]endpoint
 	searches  chan struct{}
+
+	mu       sync.Mutex
+	ofPortal map[string]chan struct{} // searches; there are as many as portals that have searched
 }
 
 // endpoint answers one path's request, whose body was read. What it returns is
@@ -101,7 +105,7 @@ func New(c Config) (*Server, error) {
 		c.Clock == nil || c.Random == nil || c.Logger == nil {
 		return nil, errors.New("authzen: a member of the configuration is missing")
 	}
-	s := &Server{Config: c, searches: make(chan struct{}, maxSearches)}
+	s := &Server{Config: c, searches: make(chan struct{}, maxSearches), ofPortal: map[string]chan struct{}{}}
 	s.endpoints = map[string]endpoint{
 		pathEvaluation:     s.evaluation,
 		pathEvaluations:    s.evaluations,

@@ -98,7 +98,7 @@ func (s *Server) search(ctx context.Context, c *call, k seek) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.queue(ctx)
+	done, err := s.queue(ctx, c.portal.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -152,18 +152,41 @@ func collect(ctx context.Context, i Inquiry, q *wire.Question, k seek, at leaf) 
 	return hits, false, nil
 }
 
-// queue waits for a place among the searches.
-func (s *Server) queue(ctx context.Context) (done func(), err error) {
-	patience := time.NewTimer(searchPatience)
-	defer patience.Stop()
-	select {
-	case s.searches <- struct{}{}:
-		return func() { <-s.searches }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-patience.C:
-		return nil, &requestError{reason.New(reason.AuthzenBusy), http.StatusTooManyRequests}
+// queue waits for a place among the portal's searches, and then among all.
+func (s *Server) queue(ctx context.Context, portal string) (done func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, searchPatience, errBusy)
+	defer cancel()
+	own := s.placesOf(portal)
+	if err := take(ctx, own); err != nil {
+		return nil, err
 	}
+	if err := take(ctx, s.searches); err != nil {
+		<-own
+		return nil, err
+	}
+	return func() { <-s.searches; <-own }, nil
+}
+
+// errBusy says that there was no place in time.
+var errBusy = &requestError{reason.New(reason.AuthzenBusy), http.StatusTooManyRequests}
+
+func take(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// placesOf are half of all places, so that no portal takes them all.
+func (s *Server) placesOf(portal string) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ofPortal[portal] == nil {
+		s.ofPortal[portal] = make(chan struct{}, maxSearches/2)
+	}
+	return s.ofPortal[portal]
 }
 
 // turn returns where the asked page begins (AuthZEN 1.0, Paginated Requests).

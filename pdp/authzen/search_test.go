@@ -158,6 +158,22 @@ func TestClaimsOfASearchForActionsAreBounded(t *testing.T) {
 	}
 }
 
+// One portal's searches leave places to the others'.
+func TestAPortalTakesNotAllPlacesOfSearches(t *testing.T) {
+	p := newPort(t)
+	for range maxSearches / 2 {
+		done, err := p.queue(t.Context(), hr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done()
+	}
+	want(t, "one too many of this portal", p.post(searchSubject, whoReads("")), http.StatusTooManyRequests, reason.AuthzenBusy)
+	if w := p.post(searchSubject, whoReads(""), "Menshen-Portal-Secret", "other-secret"); w.Code != http.StatusOK {
+		t.Errorf("another portal's: %s", w.Body)
+	}
+}
+
 func TestSearchesAreBounded(t *testing.T) {
 	p := newPort(t)
 	p.answer = func(string) wire.Answer { return wire.Answer{} }
