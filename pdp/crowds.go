@@ -52,7 +52,7 @@ func (s shares) of(port string) int {
 // crowded bounds a port's connections. Anybody reaches the web's and the
 // agents' ports, so there the idle give way, and what nobody is known for yet
 // gets no more than its lane of the processor; a proxy that opens too many waits.
-func crowded(l net.Listener, s service, port string, most int) net.Listener {
+func (p *PDP) crowded(l net.Listener, s service, port string, most int) net.Listener {
 	spoken, ok := s.(httpService)
 	if !ok || (port != "web" && port != "agents") {
 		return netutil.LimitListener(l, most)
@@ -61,5 +61,16 @@ func crowded(l net.Listener, s service, port string, most int) net.Listener {
 	lane := admission.NewLane(crowd)
 	crowd.Attend(spoken.Server)
 	lane.Attend(spoken.Server)
+	p.lanes[port] = lane
 	return lane
+}
+
+// laneShed tells how many requests a port's lane turned away, once it listens.
+func (p *PDP) laneShed(port string) func() uint64 {
+	return func() uint64 {
+		if lane := p.lanes[port]; lane != nil {
+			return lane.Shed()
+		}
+		return 0
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/api"
@@ -44,6 +45,9 @@ type PDP struct {
 	state   *state
 
 	operations *operations
+	// lanes are the ports that strangers reach, from when they listen.
+	lanes     map[string]*admission.Lane
+	pageTurns *admission.Gate
 
 	names      *directory.Directory
 	hosts      *hosts
@@ -82,7 +86,8 @@ func (p *PDP) score(deviceID string) (int, bool) {
 
 // New opens the PDP's state and wires its parts. Nothing listens before Run.
 func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p *PDP, err error) {
-	p = &PDP{config: c, version: version, logger: logger, started: time.Now()}
+	p = &PDP{config: c, version: version, logger: logger, started: time.Now(),
+		lanes: map[string]*admission.Lane{}, pageTurns: admission.NewGate(maxPages, pagesWaiting, pagesPatience)}
 	if p.operations, err = newOperations(ctx, c, version, logger); err != nil {
 		return nil, err
 	}

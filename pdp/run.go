@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
@@ -184,7 +183,7 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 		if err != nil {
 			return servers, fmt.Errorf("%s.listen: %w", l.name, err)
 		}
-		servers = append(servers, server{l.name, crowded(listener, l.service, l.name, most.of(l.name)), l.service})
+		servers = append(servers, server{l.name, p.crowded(listener, l.service, l.name, most.of(l.name)), l.service})
 	}
 	socket, err := admin.Listen(p.config.Admin.Socket, len(p.config.Admin.UIDs) > 0)
 	if err != nil {
@@ -201,7 +200,7 @@ func (p *PDP) webHandler() http.Handler {
 	mux.Handle("/a/", published)
 	mux.Handle("/.well-known/oauth-authorization-server/", published)
 	p.signalRoutes(mux)
-	mux.Handle("/", admission.NewGate(maxPages, pagesWaiting, pagesPatience).Handler(p.pages.Handler()))
+	mux.Handle("/", p.pageTurns.Handler(p.pages.Handler()))
 	return mux
 }
 

@@ -29,7 +29,9 @@ func TestATurnEndsBeforeItsAnswerIsTaken(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = w.Write([]byte("page"))
 	}))
-	ask := func(w http.ResponseWriter) { h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)) }
+	ask := func(w http.ResponseWriter) {
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	}
 	slow := stalled{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
 	done := make(chan struct{})
 	go func() { ask(slow); close(done) }()

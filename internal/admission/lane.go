@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/problem"
@@ -20,6 +21,7 @@ import (
 type Lane struct {
 	net.Listener
 	places chan struct{}
+	shed   atomic.Uint64
 }
 
 // laneWait is how long bytes that have arrived wait for a place. Beyond that
@@ -40,6 +42,9 @@ func (l *Lane) Accept() (net.Conn, error) {
 	}
 	return l.Over(conn), nil
 }
+
+// Shed returns how many requests came too late.
+func (l *Lane) Shed() uint64 { return l.shed.Load() }
 
 // Over returns conn as one of the lane's.
 func (l *Lane) Over(conn net.Conn) net.Conn { return &inLane{Conn: conn, lane: l} }
@@ -63,6 +68,7 @@ func (l *Lane) Attend(server *http.Server) {
 		late := conn.begin(r.ProtoMajor == 1)
 		defer conn.end()
 		if late {
+			l.shed.Add(1)
 			problem.Write(w, r, http.StatusServiceUnavailable, Busy(w.Header()))
 			return
 		}

@@ -104,6 +104,9 @@ func read[T any](c *Ceremony, limit int64, step func(http.ResponseWriter, *http.
 	}
 }
 
+// Shed returns how many requests were told to come again.
+func (c *Ceremony) Shed() uint64 { return c.gate.Shed() }
+
 func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: int(life / time.Second),

@@ -87,6 +87,9 @@ func (s *Server) byTurns(answer func(http.ResponseWriter, *http.Request, *questi
 	}
 }
 
+// Shed returns how many sign-ins were told to come again.
+func (s *Server) Shed() uint64 { return s.signIns.Shed() }
+
 // onHost answers what lies under /.menshen/ on the portal's host.
 func (s *Server) onHost(w http.ResponseWriter, r *http.Request, q *question) {
 	h := w.Header()

@@ -205,8 +205,12 @@ type Sources struct {
 	Writable func() bool
 	// Policy is the set in force and how many policies it holds.
 	Policy func() (version string, policies int)
-	// Strangers count, by port, who proved nothing.
-	Strangers map[string]func() uint64
+	// Connections are those that outlive their request, and how many upgrades
+	// nobody can cut.
+	Connections func() (open int, nameless uint64)
+	// Strangers count, by port, who proved nothing; Shed, by kind of work, what
+	// was told to come again.
+	Strangers, Shed map[string]func() uint64
 }
 
 // Watch adds what is read from elsewhere. It is called once.

@@ -20,8 +20,9 @@ func newMetrics(clock func() time.Time) *telemetry.Metrics {
 	m.Watch(telemetry.Sources{
 		Devices:  func() map[wire.Standing]int { return map[wire.Standing]int{wire.StandingFresh: 3, "made-up": 2} },
 		Sessions: func() int { return 7 }, Durable: func() uint64 { return 42 }, Writable: func() bool { return true },
-		Policy:    func() (string, int) { return "abc", 45 },
-		Strangers: map[string]func() uint64{"agents": func() uint64 { return 9 }},
+		Policy:      func() (string, int) { return "abc", 45 },
+		Connections: func() (int, uint64) { return 5, 6 },
+		Strangers:   map[string]func() uint64{"agents": func() uint64 { return 9 }}, Shed: map[string]func() uint64{"ceremonies": func() uint64 { return 8 }},
 	})
 	return m
 }
@@ -63,7 +64,7 @@ func TestMetrics(t *testing.T) {
 		`menshen_plugin_verdicts_total{outcome="missing",plugin="networknovelty"} 1`, `menshen_plugin_up{cluster="network",plugin="networknovelty"} 1`,
 		`menshen_devices{standing="fresh"} 3`, `menshen_devices{standing="none"} 2`, `menshen_devices{standing="stale"} 0`, `menshen_sessions 7`,
 		`menshen_audit_durable_sequence 42`, `menshen_audit_writable 1`, `menshen_policy_info{version="abc"} 1`, `menshen_policies 45`,
-		`menshen_strangers_total{port="agents"} 9`, `menshen_build_info{version="test"} 1`)
+		`menshen_strangers_total{port="agents"} 9`, `menshen_shed_total{work="ceremonies"} 8`, `menshen_open_connections 5`, `menshen_nameless_upgrades_total 6`, `menshen_build_info{version="test"} 1`)
 	m.Plugin("networknovelty", false)
 	expect(t, scrape(t, m), `menshen_plugin_up{cluster="network",plugin="networknovelty"} 0`, `menshen_plugin_failures_total{plugin="networknovelty"} 1`)
 }

@@ -13,7 +13,7 @@ var standings = [...]wire.Standing{wire.StandingFresh, wire.StandingSilent, wire
 type watched struct {
 	sources Sources
 
-	devices, sessions, durable, writable, policies, policy, strangers *prometheus.Desc
+	devices, sessions, durable, writable, policies, policy, open, nameless, strangers, shed *prometheus.Desc
 }
 
 func newWatched(s Sources) *watched {
@@ -28,13 +28,16 @@ func newWatched(s Sources) *watched {
 		writable:  describe("audit_writable", "1 while the audit log takes records; at 0 everything is denied."),
 		policies:  describe("policies", "Policies in the set in force."),
 		policy:    describe("policy_info", "Always 1; the version of the set in force stands in the label.", "version"),
+		open:      describe("open_connections", "Upgraded connections that are asked about again while they last."),
+		nameless:  describe("nameless_upgrades_total", "Upgrades that their proxy cannot cut."),
+		shed:      describe("shed_total", "What was told to come again, by kind of work.", "work"),
 		strangers: describe("strangers_total", "Callers who proved nothing, by port.", "port"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (w *watched) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{w.devices, w.sessions, w.durable, w.writable, w.policies, w.policy, w.strangers} {
+	for _, d := range []*prometheus.Desc{w.devices, w.sessions, w.durable, w.writable, w.policies, w.policy, w.open, w.nameless, w.strangers, w.shed} {
 		to <- d
 	}
 }
@@ -59,7 +62,12 @@ func (w *watched) Collect(to chan<- prometheus.Metric) {
 	gauge(w.policies, float64(policies))
 	gauge(w.policy, 1, version)
 	to <- prometheus.MustNewConstMetric(w.durable, prometheus.CounterValue, float64(w.sources.Durable()))
-	for port, n := range w.sources.Strangers {
-		to <- prometheus.MustNewConstMetric(w.strangers, prometheus.CounterValue, float64(n()), port)
+	open, nameless := w.sources.Connections()
+	gauge(w.open, float64(open))
+	to <- prometheus.MustNewConstMetric(w.nameless, prometheus.CounterValue, float64(nameless))
+	for d, counts := range map[*prometheus.Desc]map[string]func() uint64{w.strangers: w.sources.Strangers, w.shed: w.sources.Shed} {
+		for label, n := range counts {
+			to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n()), label)
+		}
 	}
 }
