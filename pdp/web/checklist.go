@@ -51,6 +51,9 @@ type list struct {
 // line returns the line of a reason, unless that was told already. Two remedies
 // of one reason are two things to do where their claims differ.
 func (l *list) line(state string, why wire.Reason, claim wire.ClaimID, action string) (check, bool) {
+	if reason.Withheld(why) {
+		claim = "" // which one it is would tell the rest
+	}
 	again := l.codes[why.Code] && (claim == "" || action == "")
 	if why.Code == "" || again || (claim != "" && l.told[claim]) {
 		return check{}, false
