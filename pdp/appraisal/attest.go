@@ -153,7 +153,7 @@ func told(findings []wire.Finding) []wire.Finding {
 	all := slices.Clone(findings)
 	for i, f := range all {
 		if reason.Withheld(f.Reason) {
-			all[i] = wire.Finding{Type: f.Type, Claim: f.Claim, Reason: wire.Reason{Code: f.Reason.Code}, Note: f.Note}
+			all[i] = wire.Finding{Type: f.Type, Reason: wire.Reason{Code: f.Reason.Code}, Note: f.Note}
 		}
 	}
 	return all
