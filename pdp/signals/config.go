@@ -89,7 +89,7 @@ func DefaultLimits() Limits {
 const (
 	mostReceivers = 12 // of one agency
 	mostStreams   = 2  // of one receiver
-	mostPolls     = 2  // waiting at one stream
+	mostPolls     = 2  // at once, at one stream
 	mostSets      = 50 // in the answer to a poll
 	mostEvents    = 32 // event types that a receiver may name
 	mostAddresses = 8  // that one receiver may have events pushed to

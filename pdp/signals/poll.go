@@ -51,9 +51,13 @@ func (t *Transmitter) poll(w http.ResponseWriter, r *http.Request, from *receive
 	}
 	answer := pollAnswer{Sets: map[string]string{}}
 	if most > 0 {
-		if !t.wait(r.Context(), s, in.Immediate) {
+		if !s.beginPoll() {
 			problem.Write(w, r, http.StatusTooManyRequests, reason.New(reason.SignalTooOften))
 			return
+		}
+		defer s.endPoll()
+		if !in.Immediate {
+			t.wait(r.Context(), s)
 		}
 		if err := t.gather(r.Context(), s, most, &answer); err != nil {
 			t.fail(w, r, err)
@@ -87,24 +91,27 @@ func (t *Transmitter) settle(ctx context.Context, s *stream, in pollRequest) err
 	return t.forget(ctx, s, append(gone, refused...)...)
 }
 
-// wait returns once the stream has something to send or the poll's time is over
-// (RFC 8936, 2.5), and false where too many wait already.
-func (t *Transmitter) wait(ctx context.Context, s *stream, immediate bool) bool {
-	if immediate {
-		return true
-	}
+// beginPoll reports whether the stream has room for one more poll: each may cost
+// as many signatures as an answer holds events.
+func (s *stream) beginPoll() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.polls >= mostPolls {
-		s.mu.Unlock()
 		return false
 	}
 	s.polls++
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.polls--
-		s.mu.Unlock()
-	}()
+	return true
+}
+
+func (s *stream) endPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polls--
+}
+
+// wait returns once the stream has something to send or the poll's time is over
+// (RFC 8936, 2.5).
+func (t *Transmitter) wait(ctx context.Context, s *stream) {
 	over := time.NewTimer(t.Limits.Poll)
 	defer over.Stop()
 	for {
@@ -113,13 +120,13 @@ func (t *Transmitter) wait(ctx context.Context, s *stream, immediate bool) bool 
 		bell, gone := s.bell, s.gone
 		s.mu.Unlock()
 		if len(list) > 0 || gone {
-			return true
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return true
+			return
 		case <-over.C:
-			return true
+			return
 		case <-bell:
 		}
 	}
