@@ -39,15 +39,19 @@ func (l *Listener) receive(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, http.StatusUnauthorized, &refusal{errAuthentication, reason.New(reason.RiskSourceUnknown)})
 		return
 	}
-	select {
-	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
-	default:
-		w.Header().Set("Retry-After", "1")
-		problem.Write(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable))
-		return
+	compact, err := readToken(w, r)
+	if err == nil {
+		// Only now: slow senders wait at their own cost.
+		select {
+		case l.busy <- struct{}{}:
+			defer func() { <-l.busy }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			problem.Write(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable))
+			return
+		}
+		err = l.accept(r.Context(), from, compact)
 	}
-	err := l.accept(w, r, from)
 	var no *refusal
 	switch {
 	case err == nil:
@@ -85,21 +89,25 @@ func answer(w http.ResponseWriter, r *http.Request, status int, no *refusal) {
 	_, _ = w.Write(body) // the peer is gone; nothing is left to tell it
 }
 
-func (l *Listener) accept(w http.ResponseWriter, r *http.Request, from *source) error {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/secevent+jwt" {
-		return refused(errRequest, reason.RiskNotAnEvent)
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxToken))
-	if err != nil {
-		return refused(errRequest, reason.RiskNotAnEvent)
-	}
-	compact := string(bytes.TrimSpace(raw))
-	h, err := l.hear(r.Context(), from, compact)
+func (l *Listener) accept(ctx context.Context, from *source, compact string) error {
+	h, err := l.hear(ctx, from, compact)
 	if err != nil || h.statement == nil {
 		return err
 	}
-	return l.take(context.WithoutCancel(r.Context()), from, h, sha256.Sum256([]byte(compact)))
+	return l.take(context.WithoutCancel(ctx), from, h, sha256.Sum256([]byte(compact)))
+}
+
+// readToken reads the one token that a request holds.
+func readToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/secevent+jwt" {
+		return "", refused(errRequest, reason.RiskNotAnEvent)
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxToken))
+	if err != nil {
+		return "", refused(errRequest, reason.RiskNotAnEvent)
+	}
+	return string(bytes.TrimSpace(raw)), nil
 }
 
 var errTooMany = errors.New("risk: a source has as many statements as it may have")
