@@ -114,8 +114,8 @@ type Server struct {
 	connections *connections
 	// unreadable refuses what may be for any part of a portal.
 	unreadable wire.Reason
-	// complained is when an unknown proxy was last logged.
-	complained atomic.Int64
+	// unproven and malformed are when such a proxy was last logged.
+	unproven, malformed atomic.Int64
 }
 
 // New returns the handler of the proxies' port.

@@ -1,6 +1,7 @@
 package decision_test
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -279,5 +280,24 @@ func TestSessionEndsByTime(t *testing.T) {
 	}
 	if got := w.ask(asked{original: "POST /", header: page}); got.StatusCode != http.StatusOK {
 		t.Fatal("a form was lost although there were minutes left:", got.Status)
+	}
+}
+
+// What strangers can have logged does not fill the log.
+func TestComplaintsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	var lines strings.Builder
+	w.server.Logger = slog.New(slog.NewTextHandler(&lines, nil))
+	for range 2 {
+		for range 5 {
+			w.ask(asked{header: map[string]string{"Menshen-Portal-Secret": "wrong"}})
+			w.ask(asked{header: map[string]string{"X-Original-URI": "-"}})
+		}
+		w.set(func() { w.now = w.now.Add(10 * time.Second) })
+	}
+	for _, line := range []string{"a proxy did not prove a portal", "proxy misconfigured"} {
+		if n := strings.Count(lines.String(), line); n != 2 {
+			t.Errorf("%d times %q", n, line)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package decision
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -31,8 +32,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, q *question, a *
 
 // Unproven answers a proxy that did not prove a portal.
 func (s *Server) Unproven(w http.ResponseWriter, r *http.Request) {
-	now := s.Clock().UnixNano()
-	if last := s.complained.Load(); now-last >= int64(complainEvery) && s.complained.CompareAndSwap(last, now) {
+	if s.complains(&s.unproven) {
 		s.Logger.Warn("a proxy did not prove a portal", "from", r.RemoteAddr)
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
@@ -42,8 +42,16 @@ func (s *Server) Unproven(w http.ResponseWriter, r *http.Request) {
 // Malformed answers a proxy of a portal that leaves out what is needed, or
 // tells it in a wrong form.
 func (s *Server) Malformed(w http.ResponseWriter, r *http.Request, portal *Portal, what string) {
-	s.Logger.Error("proxy misconfigured", "portal", portal.ID, "header", what)
+	if s.complains(&s.malformed) { // some proxies can be brought to it by a client
+		s.Logger.Error("proxy misconfigured", "portal", portal.ID, "header", what)
+	}
 	problem.Write(w, r, http.StatusInternalServerError, reason.New(reason.ProxyMalformed, "header", what))
+}
+
+// complains reports whether it is time for another line in the log.
+func (s *Server) complains(last *atomic.Int64) bool {
+	now, before := s.Clock().UnixNano(), last.Load()
+	return now-before >= int64(complainEvery) && last.CompareAndSwap(before, now)
 }
 
 // Misdirected answers a request for a host that is not the portal's: its

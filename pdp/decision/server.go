@@ -10,7 +10,8 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 )
 
-// complainEvery bounds the log lines about proxies that prove nothing.
+// complainEvery bounds the log lines about proxies that prove nothing, or say
+// what cannot be understood.
 const complainEvery = 10 * time.Second
 
 // ServeHTTP answers a portal's proxy.
