@@ -209,6 +209,8 @@ func plain(path string) bool {
 			return false
 		case c == '/' && i > 0 && (path[i-1] == '/' || path[i-1] == '.' || dotted):
 			return false
+		case c == '(' && path[i-1] == '/':
+			return false
 		case c == '.':
 			dotted = dotted || path[i-1] != '/'
 		}
@@ -221,7 +223,7 @@ func fold(path string) string { return strings.ToLower(strings.ToUpper(path)) }
 
 // ways are the ways in which applications read a path. What one makes of it,
 // the others read on.
-var ways = [...]func(string) string{decoded, narrow, forward, unasked, bare, trimmed, single, straight, local, uncontrolled}
+var ways = [...]func(string) string{decoded, narrow, forward, unasked, bare, trimmed, single, straight, local, uncontrolled, sessionless}
 
 // readings returns every path that an application may take this one for, or
 // says that it cannot be told.

@@ -88,6 +88,14 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/index.php/payroll", "read -,payroll"}, // behind a front controller
 		{"GET", "/index.php/app.cgi/payroll", "read -,payroll"},
 		{"GET", "/payroll/index.php/help", "read help,payroll"},
+		{"GET", "/(S(x))/payroll", "read -,payroll"}, // ASP.NET's sessions without cookies
+		{"GET", "/(A(x)S(y)F(z))/payroll/1", "read -,payroll"},
+		{"GET", "/pay/(S(x))roll", "read -,payroll"},
+		{"GET", "/%28S%28x%29%29/(F(y))/payroll", "read -,payroll"},
+		{"GET", "/(S(x))payroll", "read -,payroll"},
+		{"GET", "/(S(x))", "read"},
+		{"GET", "/(draft)/x", "read"},
+		{"GET", "/x/(1", "read"},
 		{"GET", "/./payroll", "read -,payroll"},
 		{"GET", "/../payroll", "read -,payroll"},
 		{"GET", `/\payroll`, "read -,payroll"},

@@ -144,6 +144,23 @@ func uncontrolled(path string) string {
 	}
 }
 
+// sessionless takes out what ASP.NET reads as the session of a client without
+// cookies, with the slash before it: /(S(x))/path and /pa/(S(x))th are /path.
+func sessionless(path string) string {
+	from := strings.Index(path, "/(")
+	if from < 0 {
+		return path
+	}
+	n := strings.Index(path[from:], "))")
+	if n < 0 {
+		return path
+	}
+	if path = path[:from] + path[from+n+2:]; !strings.HasPrefix(path, "/") {
+		return "/" + path
+	}
+	return path
+}
+
 func eachSegment(path, signs string, change func(string) string) string {
 	if !strings.ContainsAny(path, signs) {
 		return path
