@@ -77,7 +77,10 @@ func clientAddress(properties []byte) netip.Addr {
 	if properties == nil {
 		return netip.Addr{}
 	}
-	if err := strictjson.UnmarshalOpen(properties, &said); err != nil || said.Address == nil {
+	if err := strictjson.UnmarshalOpen(properties, &said); err != nil {
+		return netip.IPv6Unspecified()
+	}
+	if said.Address == nil {
 		return netip.Addr{}
 	}
 	var text string

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -211,5 +212,23 @@ func TestAnEndWhileRecordingIsFelt(t *testing.T) {
 	status, out := a.post("/access/v1/evaluation", fmt.Sprintf(`{"subject":{"type":"menshen-session","id":%q},"action":{"name":"read"},"resource":{"type":"portal","id":%q}}`, a.session, a.portal.ID))
 	if status != http.StatusServiceUnavailable || out.Decision {
 		t.Errorf("%d %+v", status, out)
+	}
+}
+
+// What cannot be read of where a client is, is no word that it is where its
+// session was confirmed.
+func TestAnAddressThatCannotBeReadIsOnNoNetwork(t *testing.T) {
+	for properties, want := range map[string]netip.Addr{
+		`{}`:                                    {},
+		`{"IP_Address":"192.0.2.7"}`:            {},
+		`{"ip_address":"192.0.2.7"}`:            netip.MustParseAddr("192.0.2.7"),
+		`{"ip_address":null}`:                   netip.IPv6Unspecified(),
+		`{"ip_address":"192.0.2.7, 192.0.2.8"}`: netip.IPv6Unspecified(),
+		`{"ip_address":"192.0.2.7","ip_address":"198.51.100.1"}`: netip.IPv6Unspecified(),
+		`{"ip_address":"192.0.2.7"`:                              netip.IPv6Unspecified(),
+	} {
+		if got := clientAddress([]byte(properties)); got != want {
+			t.Errorf("%s: %v, not %v", properties, got, want)
+		}
 	}
 }
