@@ -56,7 +56,8 @@ func (s *signalling) RemoveSource(_ context.Context, agency, id string) (wire.Si
 func (s *signalling) Sources(string) []wire.SignalSource { return s.sources }
 
 // What is told to whom, and whose word counts, is an administrator's act: on
-// record with who asked, and without the secret.
+// record with who asked, and without the secret, nor what came as a source's
+// keys: it may be a private one, by mistake.
 func TestReceiversAndSourcesAreRecorded(t *testing.T) {
 	f := open(t)
 	if _, err := f.dir.CreateAgency(t.Context(), wire.Agency{ID: "nstc", NameZH: "國科會", NameEN: "NSTC"}); err != nil {
@@ -71,8 +72,8 @@ func TestReceiversAndSourcesAreRecorded(t *testing.T) {
 	if err != nil || r.Secret == "" || r.Receiver.AddedBy != "uid:0" || r.Receiver.Agency != "nstc" || len(r.Receiver.Push) != 1 {
 		t.Fatalf("%+v %v", r, err)
 	}
-	s, err := f.AddSource(t.Context(), "nstc", client.NewSource{Name: "edr", Issuer: "https://edr.example", Keys: []byte(`{"keys":[]}`), Domains: []string{"nstc.gov.tw"}, Life: 2})
-	if err != nil || s.Secret == "" || s.Source.Agency != "nstc" || s.Source.Life != 2 || string(s.Source.Keys) != `{"keys":[]}` {
+	s, err := f.AddSource(t.Context(), "nstc", client.NewSource{Name: "edr", Issuer: "https://edr.example", Keys: []byte(`{"keys":[],"x":"a-secret"}`), Domains: []string{"nstc.gov.tw"}, Life: 2})
+	if err != nil || s.Secret == "" || s.Source.Agency != "nstc" || s.Source.Life != 2 || string(s.Source.Keys) != `{"keys":[],"x":"a-secret"}` {
 		t.Fatalf("%+v %v", s, err)
 	}
 	if all, err := f.Client.Receivers(t.Context(), "nstc"); err != nil || len(all) != 1 {
