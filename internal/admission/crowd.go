@@ -119,8 +119,13 @@ func (c *Crowd) Attend(server *http.Server) {
 	next := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _ := r.Context().Value(memberKey{}).(*counted)
-		c.turn(conn, 1)
-		defer c.turn(conn, -1)
+		one := &underWay{crowd: c, conn: conn}
+		defer one.end()
+		if r.ContentLength == 0 {
+			one.begin()
+		} else {
+			r.Body = &arriving{r.Body, one}
+		}
 		next.ServeHTTP(w, r)
 	})
 }
