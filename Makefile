@@ -16,7 +16,7 @@ SERVER    = ./cmd/menshen-pdp $(PLUGINS)
 TARGETS  := linux/amd64 linux/arm64 windows/amd64 windows/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross demo test lint bench bench-agent fuzz generate dist clean setup setup-build
+.PHONY: help build cross demo test proxies lint bench bench-agent fuzz generate dist clean setup setup-build
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,11 @@ test: setup ## build, vet, unit and race, e2e, arch and a few seconds of each fu
 
 lint: ## golangci-lint and govulncheck, at pinned versions
 	@scripts/lint
+
+proxies: setup ## every proxy's tests; builds Traefik first, which takes minutes
+	@echo "building Traefik: ten minutes of a processor the first time"
+	cd test/proxies/traefik && CGO_ENABLED=0 $(GO) build -trimpath -o $(CURDIR)/.tools/bin/traefik github.com/traefik/traefik/v3/cmd/traefik
+	$(GO) test -count=1 -tags traefik ./test/proxies
 
 bench: setup ## one line a budget: name, figure, floor, ratio, budget, ok or short
 	$(GO) run ./test/bench

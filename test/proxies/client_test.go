@@ -3,6 +3,7 @@ package proxies
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha1" // #nosec G505 -- RFC 6455, 4.2.2, computes the accept key with it
 	"crypto/tls"
@@ -54,7 +55,7 @@ func (g *gate) dial(protocol string) *tls.Conn {
 	defer done()
 	conn, err := dialer.DialContext(ctx, "tcp", g.site.address)
 	check(g.t, err)
-	check(g.t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	check(g.t, conn.SetDeadline(time.Now().Add(cmp.Or(g.proxy.clients, 30*time.Second))))
 	return conn.(*tls.Conn)
 }
 

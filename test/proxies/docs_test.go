@@ -17,9 +17,17 @@ func TestEachProxyIsDescribed(t *testing.T) {
 	if len(folders) < 4 {
 		t.Fatal(len(folders))
 	}
+	text := strings.ToLower(string(raw))
 	for _, f := range folders {
-		if name := "`" + f.Name() + "/"; f.Name() != "unavailable" && !strings.Contains(string(raw), name) {
-			t.Errorf("docs/proxies.md does not say what to do with %s", name)
+		name := f.Name()
+		if name == "unavailable" {
+			continue
+		}
+		if !strings.Contains(text, "\n| "+name+" ") {
+			t.Errorf("docs/proxies.md has no row for %s", name)
+		}
+		if !strings.Contains(text, "`"+name+"/") {
+			t.Errorf("docs/proxies.md does not say what to do with %s/", name)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package proxies
 import (
 	"cmp"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -96,6 +97,16 @@ func (f *front) paths() []string {
 func (f *front) answer(h http.HandlerFunc) {
 	other := http.Handler(h)
 	f.instead.Store(&other)
+}
+
+// says makes the port send these bytes as its answer, and close.
+func (f *front) says(text string) {
+	f.answer(func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_, _ = io.WriteString(conn, text)
+			_ = conn.Close()
+		}
+	})
 }
 
 // close ends the port, with every connection to it.

@@ -83,7 +83,8 @@ func letsNoHeaderIn(g *gate) {
 	// A client cannot have ours thrown away as its own hop's (RFC 9110, 7.6.1).
 	for _, name := range []string{"Connection", "Proxy-Connection", "Keep-Alive", "TE", "Trailer"} {
 		got := g.raw("GET / HTTP/1.1\r\nHost: " + host + "\r\nCookie: " + cookie + "\r\n" + name + ": " + strings.Join(identityHeaders, ", ") + ", Cookie, X-Forwarded-For, X-Real-IP, Host\r\n\r\n")
-		if got.status == http.StatusBadRequest && len(g.reached()) == 0 {
+		// Nor gains by having its own cookie thrown away.
+		if refused := got.status == http.StatusBadRequest || got.status == http.StatusUnauthorized; refused && len(g.reached()) == 0 {
 			continue
 		}
 		g.arrivedClean(name)

@@ -1,12 +1,12 @@
 package proxies
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 )
@@ -15,7 +15,8 @@ import (
 func (g *gate) closed(what, method, target, cookie string, header ...string) answer {
 	g.t.Helper()
 	got := g.send(method, target, "", with([]string{"Cookie", cookie}, header)...)
-	if n := len(g.take()); n != 0 || (got.status != http.StatusInternalServerError && got.status != http.StatusServiceUnavailable) {
+	refused := got.status == http.StatusInternalServerError || got.status == http.StatusServiceUnavailable || g.proxy.pageless && got.status == http.StatusBadGateway
+	if n := len(g.take()); n != 0 || !refused {
 		g.t.Errorf("%s: %s %s: %d, reached %d: %.200s", what, method, target, got.status, n, got.text)
 	}
 	if got.header.Get("Location") != "" || got.header.Get("Set-Cookie") != "" {
@@ -102,17 +103,16 @@ func closedOnNonsense(g *gate) {
 	}
 	for name, text := range map[string]string{
 		"nothing": "", "no HTTP": "hello\r\n\r\n", "half a line": "HTTP/1.1 2", "half a header": "HTTP/1.1 200 OK\r\nMenshen-Subject: per", "a status of letters": "HTTP/1.1 2OO OK\r\n\r\n",
-		"zeros": strings.Repeat("\x00", 200), "endless header": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("a", 1<<20) + "\r\n\r\n", "another protocol": "SSH-2.0-OpenSSH_9.2\r\n",
-		"an upgrade": "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+		"zeros": strings.Repeat("\x00", 200), "another protocol": "SSH-2.0-OpenSSH_9.2\r\n",
 	} {
-		g.front.answer(func(w http.ResponseWriter, _ *http.Request) {
-			var conn net.Conn
-			if conn, _, _ = w.(http.Hijacker).Hijack(); conn != nil {
-				_, _ = io.WriteString(conn, text)
-				_ = conn.Close()
-			}
-		})
+		g.front.says(text)
 		g.closed(name, "GET", "/", cookie, script...)
+	}
+	g.front.says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+	if g.proxy.hands101 {
+		g.switchesNothing(cookie)
+	} else {
+		g.closed("an upgrade", "GET", "/", cookie, script...)
 	}
 	// Who was let in is told to the application by the PDP alone: what it does
 	// not say is empty there, and not the client's.
@@ -123,6 +123,31 @@ func closedOnNonsense(g *gate) {
 			g.t.Error(got.status, text)
 		}
 	}
+}
+
+// switchesNothing holds that after a 101 the client's connection leads where it
+// led before: what follows is asked about, and gets no further.
+func (g *gate) switchesNothing(cookie string) {
+	g.t.Helper()
+	conn := g.dial("http/1.1")
+	defer conn.Close()
+	from := bufio.NewReader(conn)
+	g.front.take()
+	for n := range 2 {
+		_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+host+"\r\nCookie: "+cookie+"\r\n\r\n")
+		check(g.t, err)
+		got := receive(from, http.MethodGet)
+		if asked := len(g.front.take()); got.status != http.StatusSwitchingProtocols || asked != 1 || len(g.take()) != 0 {
+			g.t.Errorf("request %d: %d, asked %d times", n, got.status, asked)
+		}
+	}
+}
+
+// An answer is read up to a bound.
+func closedOnAnEndlessHeader(g *gate) {
+	cookie, _ := g.signedIn("/")
+	g.front.says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("a", 1<<20) + "\r\n\r\n")
+	g.closed("an endless header", "GET", "/", cookie, script...)
 }
 
 // A PDP that does not answer is waited for, but not for ever.

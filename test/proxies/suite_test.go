@@ -24,8 +24,14 @@ type proxy struct {
 	// rewrites says that it writes an address anew before it asks, so that it
 	// is the same only when it is read.
 	rewrites bool
-	// pageless says that it has no page of its own for when nobody can be asked.
+	// pageless says that it has no page of its own for when nobody can be asked,
+	// and may answer 502.
 	pageless bool
+	// hands101 says that it hands a 101 of the PDP's on to the client.
+	hands101 bool
+	// clients is how long clients wait, if the wait for the PDP cannot be set
+	// (site.patience) and is longer than theirs.
+	clients time.Duration
 	// except are trials of what is not played where a proxy is.
 	except []string
 	// cuts says that it closes what outlives its request when the PDP wants it.
@@ -191,5 +197,6 @@ var trials = []trial{
 	{name: "is closed without the PDP", alone: true, do: closedWithoutThePDP},
 	{name: "is closed to an impostor", alone: true, do: closedToAnImpostor},
 	{name: "is closed on nonsense", alone: true, do: closedOnNonsense},
+	{name: "is closed on an endless header", alone: true, do: closedOnAnEndlessHeader},
 	{name: "is closed while the PDP is silent", alone: true, do: closedWhileThePDPIsSilent},
 }
