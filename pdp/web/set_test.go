@@ -29,8 +29,8 @@ func TestTheSmallestSetComesFirst(t *testing.T) {
 		language, name string
 		want           []string
 	}{
-		{"zh-TW", "denial-set-zh", []string{"完成以下 2 件事，即可存取", "不需其他變更，也不能更少", "所有檢查項目", "完成上述步驟後即一併符合"}},
-		{"en", "denial-set-en", []string{"Do these 2 things, and you are in", "nothing less is enough", "Everything that was looked at", "Put right by the steps above", "Sign in again with your key"}},
+		{"zh-TW", "denial-set-zh", []string{"您已登入，但這項存取須重新觸碰安全金鑰；您的筆電 LT-2231", "完成以下 2 件事，即可存取", "不需其他變更，也不能更少", "所有檢查項目", "完成上述步驟後即一併符合"}},
+		{"en", "denial-set-en", []string{"Your sign-in worked, but this access needs a fresh touch of your key; your laptop LT-2231", "Do these 2 things, and you are in", "nothing less is enough", "Everything that was looked at", "Put right by the steps above", "Sign in again with your key"}},
 	} {
 		c.language(tt.language)
 		c.open(w.portalURL + "/leave")

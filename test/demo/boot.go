@@ -197,7 +197,7 @@ func (w *world) bootTampered(_ context.Context, n *narrator, tell tell) error {
 // baseline prints how the laptop stands to the government's configuration
 // baseline; where this machine's system has none, what is said then.
 func (w *world) baseline(_ context.Context, _ *narrator, tell tell) error {
-	out, err := lab.Run(w.at(w.net.Laptop, agentUID).Command(w.agentCommand("baseline", "--lang", "zh-TW")...))
+	out, err := lab.Run(w.at(w.net.Laptop, agentUID).Command(w.agentCommand("baseline", "--lang", "en")...))
 	if out == "" {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/policy"
 )
@@ -46,11 +47,10 @@ type item struct {
 	Action string `json:"action"`
 	Claim  string `json:"claim"`
 	Code   string `json:"code"`
-	Title  string `json:"title"`
 }
 
 const readSet = `[...document.querySelectorAll('.set > li')].map((e) => ({
-	action: e.dataset.action ?? '', claim: e.dataset.claim ?? '', code: e.dataset.code ?? '', title: e.querySelector('.title').textContent}))`
+	action: e.dataset.action ?? '', claim: e.dataset.claim ?? '', code: e.dataset.code ?? ''}))`
 
 // checklist denies the person for two things at once and follows the page's
 // list, one by one, until the portal opens.
@@ -86,9 +86,9 @@ func (w *world) checklist(_ context.Context, n *narrator, tell tell) error {
 	}
 	for i, one := range set {
 		if err := w.follow(one); err != nil {
-			return fmt.Errorf("%s %s: %w", one.Code, one.Title, err)
+			return fmt.Errorf("%s: %w", one.Code, err)
 		}
-		tell("done, %d of %d: %s (%s)", i+1, len(set), one.Title, one.Code)
+		tell("done, %d of %d: %s (%s)", i+1, len(set), reason.Of(reason.English, wire.Reason{Code: one.Code}).Title, one.Code)
 	}
 	if err := errors.Join(w.greeted(), w.portalAnswers(200)); err != nil {
 		return err
