@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -143,7 +144,7 @@ func (a *app) printFacts(w client.Why) {
 		"  "+a.say("Sign-in", "登入"), fmt.Sprintf("AAL%d, %s", detail.AAL, a.before(detail.SignInAt, at)),
 		"  "+a.say("Laptop's evidence", "裝置證據"), named(string(detail.Standing), a.before(detail.EvidenceAt, at)),
 		"  "+a.say("Network", "網路"), detail.Network,
-		"  "+a.say("Trust", "信任評分"), fmt.Sprintf("%d/100 = %+.2f nats", detail.Trust.Score, detail.Trust.Nats),
+		"  "+a.say("Trust", "信任評分"), fmt.Sprintf("%d/100 = %+.2f nats", detail.Trust.Score, unsignedZero(detail.Trust.Nats)),
 		"  "+a.say("Coverage", "涵蓋率"), fmt.Sprintf("%.0f %%", 100*detail.Trust.Coverage),
 		"  "+a.say("Weights", "權重版本"), detail.Trust.Weights,
 	)
@@ -154,6 +155,14 @@ func (a *app) printFacts(w client.Why) {
 		}
 		a.printf("    %+6.2f  %s\n", t.Nats, clean(strings.TrimRight(named(t.Name, string(t.Cluster), t.State)+" "+strings.Join(why, " "), " ")))
 	}
+}
+
+// unsignedZero is x without the sign of what two digits show as zero.
+func unsignedZero(x float64) float64 {
+	if math.Abs(x) < 0.005 {
+		return 0
+	}
+	return x
 }
 
 // before says how old something was.

@@ -138,10 +138,13 @@ type explanation struct {
 func (x *explanation) add(r *rule, f *wire.Facts) {
 	told := false
 	if present(f) {
+		// Of a device that must not be used any more, nobody is asked to put the
+		// configuration right: that is not why.
+		grave, _ := sumUp(f.Standing.Result.Vector)
 		for i := range f.Standing.Result.Findings {
 			finding := &f.Standing.Result.Findings[i]
 			about := r.claim != "" && finding.Claim == r.claim
-			if finding.Reason.Code == "" || (!about && (!r.findings || finding.Note)) {
+			if finding.Reason.Code == "" || (!about && (!r.findings || finding.Note || (grave && finding.Claim != ""))) {
 				continue
 			}
 			told = true

@@ -354,6 +354,8 @@ func TestFindingsExplainARefusedDevice(t *testing.T) {
 	f.Standing.Result.Findings = []wire.Finding{
 		{Type: wire.FindingTampered, Reason: wire.Reason{Code: "ZT-DEV-030"}},
 		{Type: wire.FindingFailing, Claim: wire.ClaimFirewall, Reason: wire.Reason{Code: "ZT-DEV-012"}},
+		// No rule of a normal portal asks for it, and it is not why.
+		{Type: wire.FindingFailing, Claim: wire.ClaimDiskEncryption, Reason: wire.Reason{Code: "ZT-DEV-014"}},
 	}
 	d := baseline(t).Decide(f, wire.ActionRead, at)
 	if d.Effect != wire.Deny || !slices.Equal(codes(d.Reasons), []string{"ZT-DEV-012", "ZT-DEV-030"}) {
