@@ -17,7 +17,12 @@ func (m *Manager) Authorize(ctx context.Context, q wire.AccessRequest) wire.Acce
 // Recheck is Authorize for what goes on without requests, such as an open
 // connection: it keeps no session alive and counts no use.
 func (m *Manager) Recheck(ctx context.Context, q wire.AccessRequest) wire.Access {
-	return m.authorize(ctx, &q, false)
+	a := m.authorize(ctx, &q, false)
+	if a.Reason.Code == m.why.none.Code {
+		// It may have been renewed while it was asked about: another in its place.
+		a = m.authorize(ctx, &q, false)
+	}
+	return a
 }
 
 func (m *Manager) authorize(ctx context.Context, q *wire.AccessRequest, use bool) wire.Access {

@@ -33,7 +33,7 @@ func (t *Transmitter) newEvent(s *stream, kind string, cause string, subject, bo
 		return event{}, err
 	}
 	raw, err := json.Marshal(claims{
-		Issuer: t.issuer(s.record.Agency), ID: id, IssuedAt: t.Clock().Unix(), Audience: s.record.Receiver,
+		Issuer: t.issuer(s.agency), ID: id, IssuedAt: t.Clock().Unix(), Audience: s.receiver,
 		Cause: cause, Subject: subject, Events: map[string]any{kind: body},
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func (t *Transmitter) newEvent(s *stream, kind string, cause string, subject, bo
 
 // own makes an event that tells of the stream itself (SSF 1.0, 8.1.4 and 8.1.5).
 func (t *Transmitter) own(s *stream, kind string, body any) (event, error) {
-	e, err := t.newEvent(s, kind, "", opaque(s.record.ID), body)
+	e, err := t.newEvent(s, kind, "", opaque(s.id), body)
 	e.Control = kind == kindStreamUpdated
 	return e, err
 }
@@ -59,7 +59,7 @@ type change struct {
 // append stores events at the ends of their streams together with more, whole or
 // not at all. The events of a stream that is full are counted instead.
 func (t *Transmitter) append(ctx context.Context, batch map[*stream][]event, more []store.Op) error {
-	streams := slices.SortedFunc(maps.Keys(batch), func(a, b *stream) int { return strings.Compare(a.record.ID, b.record.ID) })
+	streams := slices.SortedFunc(maps.Keys(batch), func(a, b *stream) int { return strings.Compare(a.id, b.id) })
 	defer lockAll(streams)()
 	ops, changes := slices.Clone(more), make([]change, len(streams))
 	for i, s := range streams {
@@ -132,7 +132,7 @@ func (t *Transmitter) plan(ctx context.Context, s *stream, list []event) (change
 func (t *Transmitter) overflow(ctx context.Context, s *stream, c *change) error {
 	now := t.Clock().UTC()
 	why := "the stream holds " + strconv.Itoa(t.Limits.Pending) + " events; what happened since " + now.Format(time.RFC3339) + " is not kept"
-	if err := t.record(ctx, s.record.Agency, map[string]string{"event": "stream-full", "stream": s.record.ID, "why": why}); err != nil {
+	if err := t.record(ctx, s.agency, map[string]string{"event": "stream-full", "stream": s.id, "why": why}); err != nil {
 		return err
 	}
 	c.rewrite, c.record.MissedSince = true, now
@@ -142,7 +142,7 @@ func (t *Transmitter) overflow(ctx context.Context, s *stream, c *change) error 
 		return err
 	}
 	c.add = append(c.add, told)
-	t.Logger.Warn("a stream of events is full and was paused", "agency", s.record.Agency, "stream", s.record.ID)
+	t.Logger.Warn("a stream of events is full and was paused", "agency", s.agency, "stream", s.id)
 	return nil
 }
 
@@ -193,7 +193,7 @@ func (t *Transmitter) set(ctx context.Context, s *stream, alter func(r *streamRe
 
 // pause stops a stream that its receiver did not stop, and has it say so.
 func (t *Transmitter) pause(ctx context.Context, s *stream, why string) error {
-	if err := t.record(ctx, s.record.Agency, map[string]string{"event": "stream-paused", "stream": s.record.ID, "why": why}); err != nil {
+	if err := t.record(ctx, s.agency, map[string]string{"event": "stream-paused", "stream": s.id, "why": why}); err != nil {
 		return err
 	}
 	return t.set(ctx, s, func(r *streamRecord) ([]event, error) {

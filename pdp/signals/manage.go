@@ -275,7 +275,7 @@ func (t *Transmitter) removeStream(w http.ResponseWriter, r *http.Request, from 
 		return
 	}
 	ctx := context.WithoutCancel(r.Context())
-	if err := t.note(ctx, "stream-deleted", &streamRecord{Agency: from.Agency, ID: s.record.ID, Receiver: from.ID}); err != nil {
+	if err := t.note(ctx, "stream-deleted", &streamRecord{Agency: from.Agency, ID: s.id, Receiver: from.ID}); err != nil {
 		t.fail(w, r, err)
 		return
 	}

@@ -71,7 +71,7 @@ func (t *Transmitter) push(ctx context.Context, s *stream) {
 			return
 		}
 		failing.note(t.Clock())
-		t.Logger.Warn("an event could not be pushed", "agency", s.record.Agency, "stream", s.record.ID, "attempt", failing.times, "error", err)
+		t.Logger.Warn("an event could not be pushed", "agency", s.agency, "stream", s.id, "attempt", failing.times, "error", err)
 		if t.Clock().Sub(failing.since) >= t.Limits.GiveUp && !first[0].control {
 			t.insist(ctx, func() error { return t.pause(ctx, s, "events could not be pushed: "+err.Error()) })
 			failing = failure{}
@@ -179,7 +179,7 @@ func (t *Transmitter) mayPush(s *stream, endpoint string) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, r := range t.receivers {
-		if r.ID == s.record.Receiver {
+		if r.ID == s.receiver {
 			return r.permits(endpoint)
 		}
 	}
@@ -231,8 +231,8 @@ func errorCode(text string) string {
 
 // refused records that a receiver will not have an event.
 func (t *Transmitter) refused(ctx context.Context, s *stream, id, code string) error {
-	t.Logger.Warn("a receiver refused an event", "agency", s.record.Agency, "stream", s.record.ID, "code", code)
-	return t.record(ctx, s.record.Agency, map[string]string{"event": "event-refused", "stream": s.record.ID, "jti": id, "err": code})
+	t.Logger.Warn("a receiver refused an event", "agency", s.agency, "stream", s.id, "code", code)
+	return t.record(ctx, s.agency, map[string]string{"event": "event-refused", "stream": s.id, "jti": id, "err": code})
 }
 
 // signed reads a held event and signs it.
@@ -245,7 +245,7 @@ func (t *Transmitter) signed(ctx context.Context, s *stream, h held) (string, er
 	if err := json.Unmarshal(raw.Value, &e); err != nil || e.ID != h.id {
 		return "", fmt.Errorf("signals: the stored event is another: %w", err)
 	}
-	return t.Signer.SignSET(s.record.Agency, e.Claims)
+	return t.Signer.SignSET(s.agency, e.Claims)
 }
 
 func (t *Transmitter) forget(ctx context.Context, s *stream, gone ...held) error {

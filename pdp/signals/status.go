@@ -21,7 +21,7 @@ type status struct {
 func (s *stream) status() status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return status{s.record.ID, s.record.Status, s.record.Reason}
+	return status{s.id, s.record.Status, s.record.Reason}
 }
 
 func (t *Transmitter) readStatus(w http.ResponseWriter, r *http.Request, from *receiver) {
@@ -60,7 +60,7 @@ func (t *Transmitter) changeStatus(ctx context.Context, s *stream, in status) er
 	default:
 		return badRequest("status is none of enabled, paused and disabled")
 	}
-	if err := t.note(ctx, "stream-status", &streamRecord{Agency: s.record.Agency, ID: in.ID, Receiver: s.record.Receiver, Status: in.Status}); err != nil {
+	if err := t.note(ctx, "stream-status", &streamRecord{Agency: s.agency, ID: in.ID, Receiver: s.receiver, Status: in.Status}); err != nil {
 		return err
 	}
 	if in.Status == enabled {

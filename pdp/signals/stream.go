@@ -78,9 +78,10 @@ type held struct {
 	control  bool
 }
 
-// stream is one in memory. ID, Agency and Receiver of its record do not change;
-// mu guards all else.
+// stream is one in memory. Its names do not change; mu guards all else.
 type stream struct {
+	id, agency, receiver string
+
 	mu       sync.Mutex
 	record   streamRecord
 	pending  []held
@@ -93,7 +94,7 @@ type stream struct {
 }
 
 func newStream(r streamRecord) *stream {
-	return &stream{record: r, next: 1, bell: make(chan struct{})}
+	return &stream{id: r.ID, agency: r.Agency, receiver: r.Receiver, record: r, next: 1, bell: make(chan struct{})}
 }
 
 // ring wakes who waits for events; mu is held.
@@ -120,12 +121,12 @@ func (s *stream) sendable(most int) (list []held, more bool) {
 func (s *stream) shown() wire.SignalStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return wire.SignalStream{ID: s.record.ID, Endpoint: s.record.Endpoint, Status: s.record.Status, Reason: s.record.Reason,
+	return wire.SignalStream{ID: s.id, Endpoint: s.record.Endpoint, Status: s.record.Status, Reason: s.record.Reason,
 		Pending: len(s.pending), Missed: s.record.Missed}
 }
 
 func (s *stream) eventKey(sequence uint64) string {
-	return store.Key(eventKind, s.record.Agency, fmt.Sprintf("%s.%016x", s.record.ID, sequence))
+	return store.Key(eventKind, s.agency, fmt.Sprintf("%s.%016x", s.id, sequence))
 }
 
 // eventName takes an event's key apart.
@@ -182,8 +183,8 @@ func (t *Transmitter) deleteStream(ctx context.Context, s *stream) error {
 	}
 	s.ring()
 	t.mu.Lock()
-	delete(t.streams, s.record.ID)
-	t.agencies[s.record.Agency]--
+	delete(t.streams, s.id)
+	t.agencies[s.agency]--
 	t.mu.Unlock()
 	return t.drop(ctx, s, slices.Clone(s.pending))
 }

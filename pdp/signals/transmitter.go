@@ -123,8 +123,8 @@ func (t *Transmitter) Run(ctx context.Context) {
 
 // add makes a stream known.
 func (t *Transmitter) add(s *stream) {
-	t.streams[s.record.ID] = s
-	t.agencies[s.record.Agency]++
+	t.streams[s.id] = s
+	t.agencies[s.agency]++
 }
 
 // stream returns a receiver's stream, nil if it has none of this id.
@@ -132,7 +132,7 @@ func (t *Transmitter) stream(r *receiver, id string) *stream {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	s := t.streams[id]
-	if s == nil || s.record.Receiver != r.ID || s.record.Agency != r.Agency {
+	if s == nil || s.receiver != r.ID || s.agency != r.Agency {
 		return nil
 	}
 	return s
@@ -144,11 +144,11 @@ func (t *Transmitter) streamsOf(agency, receiverID string) []*stream {
 	defer t.mu.RUnlock()
 	var list []*stream
 	for _, s := range t.streams {
-		if s.record.Agency == agency && (receiverID == "" || s.record.Receiver == receiverID) {
+		if s.agency == agency && (receiverID == "" || s.receiver == receiverID) {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b *stream) int { return strings.Compare(a.record.ID, b.record.ID) })
+	slices.SortFunc(list, func(a, b *stream) int { return strings.Compare(a.id, b.id) })
 	return list
 }
 
