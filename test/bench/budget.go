@@ -20,6 +20,7 @@ type budget struct {
 var budgets = []budget{
 	{"decision", decisions},
 	{"latency", latencies},
+	{"nginx", throughNginx},
 	{"ext_authz", envoys},
 	{"peers", peers},
 	{"sessions", sessions},

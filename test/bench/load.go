@@ -30,13 +30,23 @@ const (
 type child struct {
 	cmd     *exec.Cmd
 	address string
-	request string // what the load sends
-	expect  string // what the answer's body must hold
+	request string   // what the load sends
+	expect  string   // what the answer's body must hold
+	also    []*child // whose CPU counts too
 }
 
 // startServer starts this program again as one of the servers, which keeps its
 // files in dir, and waits until it says on its standard output where it listens and what to ask it.
 func startServer(ctx context.Context, name, dir string) (*child, error) {
+	c, err := launchServer(ctx, name, dir)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.ready(ctx)
+}
+
+// launchServer is startServer for one that does not answer the load itself.
+func launchServer(ctx context.Context, name, dir string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -65,8 +75,7 @@ func startServer(ctx context.Context, name, dir string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: cmd, address: strings.TrimSpace(address), request: unquoted}
-	return c, c.ready(ctx)
+	return &child{cmd: cmd, address: strings.TrimSpace(address), request: unquoted}, nil
 }
 
 // ready waits until the server answers 200: it may have things to read first.
@@ -95,7 +104,7 @@ func (c *child) cpuPerRequest(ctx context.Context) (float64, error) {
 	if _, err := c.drive(ctx, loadTime/4); err != nil { // warm
 		return 0, err
 	}
-	before, err := cpuTime(c.cmd.Process.Pid)
+	before, err := c.cpu()
 	if err != nil {
 		return 0, err
 	}
@@ -103,11 +112,21 @@ func (c *child) cpuPerRequest(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	after, err := cpuTime(c.cmd.Process.Pid)
+	after, err := c.cpu()
 	if err != nil {
 		return 0, err
 	}
 	return float64(after-before) / float64(served), nil
+}
+
+// cpu is what the server has used, with those whose CPU counts too.
+func (c *child) cpu() (time.Duration, error) {
+	all, err := cpuTime(c.cmd.Process.Pid)
+	for _, other := range c.also {
+		own, fault := cpuTime(other.cmd.Process.Pid)
+		all, err = all+own, errors.Join(err, fault)
+	}
+	return all, err
 }
 
 func (c *child) drive(ctx context.Context, d time.Duration) (int64, error) {

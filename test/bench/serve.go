@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -38,6 +39,12 @@ func floor(context.Context) (http.Handler, string, func() error, error) {
 	return handler, "GET / HTTP/1.1\r\nHost: floor.test\r\n\r\n", func() error { return nil }, nil
 }
 
+// A server in whose folder these lie answers with TLS.
+const (
+	tlsCertificate = "tls.pem"
+	tlsKey         = "tls.key"
+)
+
 // serve answers on a free port, which it prints with the request to send,
 // until it is told to stop.
 func serve(name string) error {
@@ -54,7 +61,11 @@ func serve(name string) error {
 	fmt.Printf("%s\n%q\n", listener.Addr(), request)
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = s.Close() })
-	if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	answer := s.Serve
+	if _, err := os.Stat(tlsCertificate); err == nil && name != "serve-floor" {
+		answer = func(l net.Listener) error { return s.ServeTLS(l, tlsCertificate, tlsKey) }
+	}
+	if err := answer(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return end()
