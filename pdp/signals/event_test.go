@@ -209,6 +209,7 @@ func TestAgenciesSeeTheirOwnAlone(t *testing.T) {
 	}
 	w.nothing(third, atThird, "the device's agency hears of others' sessions")
 	w.stands(dev.ID, well())
+	w.settled()
 	w.stands(dev.ID, wire.DeviceStanding{})
 	if e := w.one(third, atThird); e.Member("device") != third.Issuer+" "+dev.ID {
 		t.Errorf("%+v", e)
