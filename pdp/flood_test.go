@@ -142,13 +142,40 @@ func TestKnownSessionsAreAnsweredWhileSignInsFlood(t *testing.T) {
 	told := flood()
 	t.Logf("known sessions: p50 %v, p99 %v; in the flood p50 %v, p99 %v, of %d; sign-ins: %d went on, %d told to come again",
 		calm.P50, calm.P99, busy.P50, busy.P99, busy.Granted, told.Granted, told.Shed)
-	// How many are shed is the machine's; that shedding works, the tests of the
-	// gates and lanes show.
+	// How many of each is the machine's; the next test sheds for certain.
 	if told.Granted+told.Shed == 0 || told.Odd != 0 {
 		t.Errorf("sign-ins: %d went on, %d were shed, %d were answered otherwise: %s", told.Granted, told.Shed, told.Odd, told.Example)
 	}
 	f.signsIn()
 	f.until("an end of the flood's work", func() bool { return runtime.NumGoroutine() < goroutines+50 })
+}
+
+// TestSignInsAreShedWhileTheWebPortIsFull takes every place of the port's lane:
+// a sign-in is told to come again, a known session is let in as before.
+func TestSignInsAreShedWhileTheWebPortIsFull(t *testing.T) {
+	f := startFlooded(t, func(*Config) {})
+	l := loadOf{Web: f.config.Web.Listen, Origin: f.config.Web.Origin, Handle: f.handle()}
+	client := peer(1)
+	if status, _, err := l.signIn(t.Context(), client); err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
+	var all []net.Conn
+	for range 2 * runtime.GOMAXPROCS(0) {
+		near, far := net.Pipe()
+		conn := f.lanes["web"].Over(far)
+		go func() { _, _ = near.Write([]byte("x")) }()
+		_, err := conn.Read(make([]byte, 1))
+		must(t, err)
+		all = append(all, conn)
+	}
+	if status, header, err := l.signIn(t.Context(), client); err != nil || status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Error("not shed:", status, header, err)
+	}
+	f.work(200 * time.Millisecond)
+	for _, conn := range all {
+		must(t, conn.Close())
+	}
+	f.signsIn()
 }
 
 // TestSlowSendersAndIdleCrowds: connections that bring no request hold no place

@@ -113,7 +113,19 @@ func (p *PDP) lookAtAudit(context.Context) error {
 	return nil
 }
 
-func (p *PDP) lookAtKeys(ctx context.Context) error { return p.agencyKeys(ctx) }
+// lookAtKeys makes none: to look is not to repair.
+func (p *PDP) lookAtKeys(ctx context.Context) error {
+	agencies, err := p.names.Agencies(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range agencies {
+		if _, err := p.tokens.JWKS(a.ID); err != nil {
+			return fmt.Errorf("%s: %w", a.ID, err)
+		}
+	}
+	return nil
+}
 
 // operationsHandler answers operators.
 func (p *PDP) operationsHandler() http.Handler {

@@ -180,3 +180,24 @@ func TestRunFlushesPersistsSweepsAndEnds(t *testing.T) {
 		b.want(b.Authorize(t.Context(), ask(cookie, office, wire.ActionRead)), wire.AccessSignIn, reason.SessionNone)
 	})
 }
+
+// A record that fails while the log is being tried keeps it closed, although
+// the trial itself was taken.
+func TestAFailureDuringTheTrialKeepsTheLogClosed(t *testing.T) {
+	b := newBench(t)
+	b.closeAudit()
+	b.onAppend = func(r wire.AuditRecord) {
+		if r.Kind == wire.AuditSystem {
+			b.closeAudit() // somebody else's record was not taken
+		}
+	}
+	b.flush(t.Context(), b.clock())
+	if b.recordedUntil.Load() != 0 {
+		t.Error("opened over a failure")
+	}
+	b.onAppend = nil
+	b.flush(t.Context(), b.clock())
+	if b.recordedUntil.Load() == 0 {
+		t.Error("closed for good")
+	}
+}

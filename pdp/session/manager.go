@@ -42,7 +42,9 @@ type Manager struct {
 	// recordedUntil is how long uses may still be allowed before the log must
 	// have taken their counts; 0 while the log is closed.
 	recordedUntil atomic.Int64
-	pending       pending
+	// closings counts how often the log was found closed.
+	closings atomic.Uint64
+	pending  pending
 
 	base      context.Context // ends with Run
 	stop      context.CancelFunc

@@ -53,7 +53,10 @@ func (m *Manager) fromElsewhere(s *session, address netip.Addr, now int64) {
 }
 
 // closeAudit refuses everything until the log takes a record again.
-func (m *Manager) closeAudit() { m.recordedUntil.Store(0) }
+func (m *Manager) closeAudit() {
+	m.closings.Add(1)
+	m.recordedUntil.Store(0)
+}
 
 // detached returns a context for one write that a client asked for. A client
 // that goes away must neither leave it half done nor pass for a broken log.
@@ -80,7 +83,7 @@ func (m *Manager) flush(ctx context.Context, now time.Time) {
 	m.pending.used, m.pending.strangers = nil, nil
 	m.pending.Unlock()
 
-	before := m.recordedUntil.Load()
+	closings, before := m.closings.Load(), m.recordedUntil.Load()
 	if before == 0 {
 		// Nothing may be pending; only a record that was taken proves the log open.
 		probe := wire.AuditRecord{Kind: wire.AuditSystem, At: now.UTC(), Detail: []byte(`{"event":"audit-reopened"}`)}
@@ -101,7 +104,9 @@ func (m *Manager) flush(ctx context.Context, now time.Time) {
 		return
 	}
 	// Not if a decision found the log closed meanwhile.
-	m.recordedUntil.CompareAndSwap(before, now.Add(2*m.limits.UsesEvery).UnixNano())
+	if m.recordedUntil.CompareAndSwap(before, now.Add(2*m.limits.UsesEvery).UnixNano()) && m.closings.Load() != closings {
+		m.recordedUntil.Store(0) // closed already when this began, and once more since
+	}
 }
 
 // flushUses appends one record a decision; what fails stays pending.
