@@ -14,17 +14,50 @@ const (
 	ClusterPosture   Cluster = "posture"
 )
 
-// Observation is one sign-in or refresh, as plugins see it: pseudonymous, with
-// the features that they asked for and no name.
+// ObservationKind is what an Observation tells.
+type ObservationKind string
+
+// Kinds of observations.
+const (
+	// ObservedSituation is a sign-in or a live session to be judged; it is never taught.
+	ObservedSituation ObservationKind = ""
+	// ObservedSignIn is a sign-in that ended well.
+	ObservedSignIn ObservationKind = "sign-in"
+	// ObservedFailure is a sign-in that failed; Person is whose account was tried.
+	ObservedFailure ObservationKind = "failed-sign-in"
+	// ObservedActivity is what a session did since its last observation.
+	ObservedActivity ObservationKind = "activity"
+)
+
+// Observation is one thing that happened or is to be judged, as plugins may
+// see it: each sees the features that it asked for. Person, Group, Device and
+// Portal are pseudonyms, stable on one PDP; there is no name.
 type Observation struct {
-	// Person is a pseudonym, stable for one person on one PDP.
-	Person   string    `json:"person"`
-	Device   string    `json:"device"` // pseudonym
-	At       time.Time `json:"at"`
-	IP       string    `json:"ip"`
-	ZoneMins int       `json:"zone_minutes"` // offset of the local time zone, east positive
-	// Success says that the sign-in ended well; only such ones teach.
-	Success bool `json:"success"`
+	Kind   ObservationKind `json:"kind,omitempty"`
+	Person string          `json:"person"`
+	// Group is the person's peers.
+	Group  string    `json:"group,omitempty"`
+	Device string    `json:"device"`
+	At     time.Time `json:"at"`
+	// IP is the first address of the client's network (design §4), Address the
+	// whole address; it is never kept.
+	IP       string `json:"ip"`
+	Address  string `json:"-"`
+	ZoneMins int    `json:"zone_minutes"` // offset of the local time zone, east positive
+	Portal   string `json:"portal,omitempty"`
+	Grade    string `json:"grade,omitempty"` // read, write or admin
+	// Requests of the session over the time Over.
+	Requests uint64          `json:"requests,omitempty"`
+	Over     time.Duration   `json:"over,omitempty"`
+	Posture  []ObservedClaim `json:"posture,omitempty"`
+	// Files are SHA-256 digests, hexadecimal, of files that the device ran.
+	Files []string `json:"files,omitempty"`
+}
+
+// ObservedClaim is a health claim's id and state, without its value.
+type ObservedClaim struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
 }
 
 // Verdict is a plugin's answer. Abstained verdicts carry no LLR.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -63,6 +64,19 @@ type sheet struct {
 	Observations []wire.Observation `json:"observations"` // oldest first
 }
 
+// sheetVersion is 2 since an observation says its kind; before that only
+// sign-ins that ended well were kept.
+const sheetVersion = 2
+
+func (s *sheet) upgrade() {
+	if s.V >= sheetVersion {
+		return
+	}
+	for i := range s.Observations {
+		s.Observations[i].Kind = wire.ObservedSignIn
+	}
+}
+
 // Add keeps one observation. It is durable when Add returns.
 func (h *History) Add(ctx context.Context, o wire.Observation) error {
 	key := store.Key(observationKind, observationAgency, o.Person)
@@ -100,15 +114,16 @@ func (h *History) sheet(ctx context.Context, key string) (sheet, int64, error) {
 		h.log.Error("a history cannot be read and starts anew", "key", key, "reason", err.Error())
 		page = sheet{}
 	}
+	page.upgrade()
 	return page, record.Revision, nil
 }
 
 // add appends o once and drops what is too old or too much.
 func (s *sheet) add(o wire.Observation) {
-	s.V, s.Expires = 1, o.At.Add(retention)
+	s.V, s.Expires = sheetVersion, o.At.Add(retention)
 	kept := make([]wire.Observation, 0, len(s.Observations)+1)
 	for _, old := range s.Observations {
-		if old != o && old.At.After(o.At.Add(-retention)) {
+		if !reflect.DeepEqual(old, o) && old.At.After(o.At.Add(-retention)) {
 			kept = append(kept, old)
 		}
 	}
@@ -141,6 +156,7 @@ func (h *History) Replay(ctx context.Context, send func([]wire.Observation) erro
 				h.log.Error("a history cannot be read and is not replayed", "key", record.Key, "reason", err.Error())
 				continue
 			}
+			one.upgrade()
 			for _, o := range one.Observations {
 				if o.At.After(oldest) {
 					batch = append(batch, o)

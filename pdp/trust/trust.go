@@ -110,7 +110,7 @@ func New(c Config) (*Trust, error) {
 func (t *Trust) SignedIn(ctx context.Context, s Situation) wire.TrustAssessment {
 	assessment := t.assess(ctx, s, true)
 	o := t.observation(s)
-	o.Success = true
+	o.Kind = wire.ObservedSignIn
 	if err := t.config.History.Add(ctx, o); err != nil {
 		// Not taught, so the next sign-in finds less history: that only lowers.
 		t.config.Logger.Error("a sign-in could not be kept for the plugins", "session", s.SessionID, "reason", err.Error())

@@ -158,7 +158,7 @@ func TestPluginsSeePseudonymsOnly(t *testing.T) {
 	other := situation("ses-2")
 	other.PersonID = "per-2"
 	r.SignedIn(t.Context(), other)
-	if len(r.seen) != 2 || len(r.taught) != 2 || r.seen[0].Success || !r.taught[0].Success {
+	if len(r.seen) != 2 || len(r.taught) != 2 || r.seen[0].Kind != wire.ObservedSituation || r.taught[0].Kind != wire.ObservedSignIn {
 		t.Fatalf("saw %+v, taught %+v", r.seen, r.taught)
 	}
 	for _, o := range append(r.seen, r.taught...) {
@@ -381,14 +381,14 @@ func TestHistoryIsKeptBoundedAndReplayed(t *testing.T) {
 	r := newRig(t)
 	h := r.config.History
 	for i := range maxObservations + 8 {
-		o := wire.Observation{Person: "p", At: at.Add(time.Duration(i) * time.Hour), IP: "192.0.2.7", Success: true}
+		o := wire.Observation{Person: "p", At: at.Add(time.Duration(i) * time.Hour), IP: "192.0.2.7", Kind: wire.ObservedSignIn}
 		for range 2 { // twice is once
 			if err := h.Add(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := h.Add(t.Context(), wire.Observation{Person: "q", At: at.Add(-retention), Success: true}); err != nil {
+	if err := h.Add(t.Context(), wire.Observation{Person: "q", At: at.Add(-retention), Kind: wire.ObservedSignIn}); err != nil {
 		t.Fatal(err)
 	}
 	replay := func() (all []wire.Observation) {
@@ -435,14 +435,14 @@ func TestADamagedHistoryHarmsNobodyElse(t *testing.T) {
 	if _, err := r.store.Txn(t.Context(), nil, []store.Op{{Key: bad, Value: []byte("{")}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Add(t.Context(), wire.Observation{Person: "p", At: at, Success: true}); err != nil {
+	if err := h.Add(t.Context(), wire.Observation{Person: "p", At: at, Kind: wire.ObservedSignIn}); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
 	if err := h.Replay(t.Context(), func(batch []wire.Observation) error { n += len(batch); return nil }); err != nil || n != 1 {
 		t.Errorf("%d replayed, %v", n, err)
 	}
-	if err := h.Add(t.Context(), wire.Observation{Person: "bad", At: at, Success: true}); err != nil {
+	if err := h.Add(t.Context(), wire.Observation{Person: "bad", At: at, Kind: wire.ObservedSignIn}); err != nil {
 		t.Errorf("the damaged person cannot start anew: %v", err)
 	}
 }

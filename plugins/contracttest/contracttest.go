@@ -38,7 +38,7 @@ func Run(t *testing.T, program string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, test := range map[string]func(*testing.T, *contract.Client){
+	for name, test := range map[string]func(*testing.T, contract.Client){
 		"description":                description,
 		"no history":                 noHistory,
 		"bounds":                     bounds,
@@ -54,7 +54,7 @@ func Run(t *testing.T, program string) {
 	}
 }
 
-func launch(t *testing.T, program string) *contract.Client {
+func launch(t *testing.T, program string) contract.Client {
 	t.Helper()
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: contract.Handshake(), VersionedPlugins: contract.HostPlugins(),
@@ -71,7 +71,7 @@ func launch(t *testing.T, program string) *contract.Client {
 	if err != nil {
 		t.Fatalf("dispense: %v", err)
 	}
-	return raw.(*contract.Client)
+	return raw.(contract.Client)
 }
 
 func within(t *testing.T) context.Context {
@@ -84,11 +84,11 @@ func within(t *testing.T) context.Context {
 func signIn(person string, n int) contract.Observation {
 	return contract.Observation{
 		Person: person, Device: "device-" + person, At: start.Add(time.Duration(n) * 24 * time.Hour),
-		IP: "192.0.2.7", ZoneMinutes: 480, Success: true,
+		Network: "192.0.2.7", ZoneMinutes: 480, Kind: contract.KindSignIn,
 	}
 }
 
-func teach(t *testing.T, c *contract.Client, all ...contract.Observation) int {
+func teach(t *testing.T, c contract.Client, all ...contract.Observation) int {
 	t.Helper()
 	learned, err := c.Observe(within(t), all)
 	if err != nil {
@@ -97,7 +97,7 @@ func teach(t *testing.T, c *contract.Client, all ...contract.Observation) int {
 	return learned
 }
 
-func assess(t *testing.T, c *contract.Client, o contract.Observation) contract.Verdict {
+func assess(t *testing.T, c contract.Client, o contract.Observation) contract.Verdict {
 	t.Helper()
 	v, err := c.Assess(within(t), o)
 	if err != nil {
@@ -129,7 +129,7 @@ func check(t *testing.T, v contract.Verdict) {
 	}
 }
 
-func description(t *testing.T, c *contract.Client) {
+func description(t *testing.T, c contract.Client) {
 	first, err := c.Describe(within(t))
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func description(t *testing.T, c *contract.Client) {
 		t.Errorf("%+v", first)
 	}
 	for _, f := range first.Features {
-		if f <= contract.FeatureUnknown || f > contract.FeatureZone {
+		if f <= contract.FeatureUnknown || f > contract.FeatureFiles {
 			t.Errorf("unknown feature %d", f)
 		}
 	}
@@ -152,20 +152,20 @@ func description(t *testing.T, c *contract.Client) {
 	}
 }
 
-func noHistory(t *testing.T, c *contract.Client) {
+func noHistory(t *testing.T, c contract.Client) {
 	if v := assess(t, c, signIn("p", 0)); !v.Abstained && v.LLR > 0 {
 		t.Errorf("speaks for somebody it never saw: %+v", v)
 	}
 }
 
-func bounds(t *testing.T, c *contract.Client) {
+func bounds(t *testing.T, c contract.Client) {
 	for n := range 40 {
 		teach(t, c, signIn("p", n))
 	}
 	for _, change := range []func(*contract.Observation){
 		func(*contract.Observation) {},
-		func(o *contract.Observation) { o.IP = "203.0.113.9" },
-		func(o *contract.Observation) { o.IP = "2001:db8::1" },
+		func(o *contract.Observation) { o.Network = "203.0.113.9" },
+		func(o *contract.Observation) { o.Network = "2001:db8::1" },
 		func(o *contract.Observation) { o.Device = "another" },
 		func(o *contract.Observation) { o.ZoneMinutes = -720 },
 		func(o *contract.Observation) { o.At = o.At.Add(12 * time.Hour) },
@@ -178,10 +178,10 @@ func bounds(t *testing.T, c *contract.Client) {
 	}
 }
 
-func assessingIsNotLearning(t *testing.T, c *contract.Client) {
+func assessingIsNotLearning(t *testing.T, c contract.Client) {
 	teach(t, c, signIn("p", 0), signIn("p", 1))
 	o := signIn("p", 3)
-	o.IP, o.Device = "203.0.113.9", "another"
+	o.Network, o.Device = "203.0.113.9", "another"
 	first := assess(t, c, o)
 	for range 20 {
 		assess(t, c, o)
@@ -191,11 +191,11 @@ func assessingIsNotLearning(t *testing.T, c *contract.Client) {
 	}
 }
 
-func failuresDoNotTeach(t *testing.T, c *contract.Client) {
+func failuresDoNotTeach(t *testing.T, c contract.Client) {
 	teach(t, c, signIn("p", 0))
 	before := assess(t, c, signIn("p", 9))
 	failed := signIn("p", 1)
-	failed.Success, failed.IP, failed.Device = false, "203.0.113.9", "another"
+	failed.Kind, failed.Network, failed.Device = contract.KindFailedSignIn, "203.0.113.9", "another"
 	if n := teach(t, c, failed); n != 0 {
 		t.Errorf("%d failures taught something", n)
 	}
@@ -204,7 +204,7 @@ func failuresDoNotTeach(t *testing.T, c *contract.Client) {
 	}
 }
 
-func peopleAreApart(t *testing.T, c *contract.Client) {
+func peopleAreApart(t *testing.T, c contract.Client) {
 	for n := range 10 {
 		teach(t, c, signIn("p", n))
 	}
@@ -213,7 +213,7 @@ func peopleAreApart(t *testing.T, c *contract.Client) {
 	}
 }
 
-func deterministic(t *testing.T, c *contract.Client) {
+func deterministic(t *testing.T, c contract.Client) {
 	teach(t, c, signIn("p", 0), signIn("p", 1), signIn("q", 1))
 	teach(t, c, signIn("r", 0))
 	teach(t, c, signIn("r", 1), signIn("q", 1)) // one comes twice
@@ -222,13 +222,13 @@ func deterministic(t *testing.T, c *contract.Client) {
 	}
 }
 
-func malformed(t *testing.T, c *contract.Client) {
+func malformed(t *testing.T, c contract.Client) {
 	for name, change := range map[string]func(*contract.Observation){
 		"empty":          func(o *contract.Observation) { *o = contract.Observation{Person: "p"} },
-		"no address":     func(o *contract.Observation) { o.IP = "" },
-		"bad address":    func(o *contract.Observation) { o.IP = "999.1.2.3; DROP" },
-		"mapped address": func(o *contract.Observation) { o.IP = "::ffff:192.0.2.7" },
-		"zoned address":  func(o *contract.Observation) { o.IP = "fe80::1%eth0" },
+		"no address":     func(o *contract.Observation) { o.Network = "" },
+		"bad address":    func(o *contract.Observation) { o.Network = "999.1.2.3; DROP" },
+		"mapped address": func(o *contract.Observation) { o.Network = "::ffff:192.0.2.7" },
+		"zoned address":  func(o *contract.Observation) { o.Network = "fe80::1%eth0" },
 		"wild zone":      func(o *contract.Observation) { o.ZoneMinutes = math.MaxInt32 },
 		"odd letters":    func(o *contract.Observation) { o.Device = "\x00\x1b[2J" },
 	} {
@@ -243,7 +243,7 @@ func malformed(t *testing.T, c *contract.Client) {
 	}
 	// What is out of bounds is refused by the SDK and harms nothing.
 	long := signIn("p", 1)
-	long.IP = strings.Repeat("1", contract.MaxTextBytes+1)
+	long.Network = strings.Repeat("1", contract.MaxTextBytes+1)
 	if _, err := c.Assess(within(t), long); err == nil {
 		t.Error("an overlong address was taken")
 	}
@@ -255,7 +255,7 @@ func malformed(t *testing.T, c *contract.Client) {
 	}
 }
 
-func cancelled(t *testing.T, c *contract.Client) {
+func cancelled(t *testing.T, c contract.Client) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.Assess(ctx, signIn("p", 0)); err == nil {
@@ -264,7 +264,7 @@ func cancelled(t *testing.T, c *contract.Client) {
 	assess(t, c, signIn("p", 0))
 }
 
-func manyCallers(t *testing.T, c *contract.Client) {
+func manyCallers(t *testing.T, c contract.Client) {
 	var all sync.WaitGroup
 	for i := range 16 {
 		all.Go(func() {

@@ -160,7 +160,7 @@ func start(t testing.TB, o Options, plugins ...Config) *Host {
 }
 
 func seen(ip string) wire.Observation {
-	return wire.Observation{Person: "p", Device: "d", At: now, IP: ip, ZoneMins: 480, Success: true}
+	return wire.Observation{Person: "p", Device: "d", At: now, IP: ip, ZoneMins: 480, Kind: wire.ObservedSignIn}
 }
 
 func pidOf(t *testing.T, h *Host) int {

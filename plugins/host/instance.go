@@ -39,8 +39,9 @@ var errNotWhatItSays = errors.New("plugin: describes itself otherwise than the c
 type instance struct {
 	config   *Config
 	client   *plugin.Client
-	rpc      *contract.Client
+	rpc      contract.Client
 	features map[contract.Feature]bool
+	kinds    map[contract.Kind]bool
 
 	mu      sync.Mutex
 	process *process // set while the client starts
@@ -67,7 +68,7 @@ func (h *Host) startInstance(ctx context.Context, c *Config) (*instance, error) 
 	i := &instance{config: c}
 	i.client = plugin.NewClient(h.clientConfig(i))
 	type dispensed struct {
-		rpc *contract.Client
+		rpc contract.Client
 		err error
 	}
 	done := make(chan dispensed, 1)
@@ -93,7 +94,7 @@ func (h *Host) startInstance(ctx context.Context, c *Config) (*instance, error) 
 	return i, nil
 }
 
-func connect(client *plugin.Client) (*contract.Client, error) {
+func connect(client *plugin.Client) (contract.Client, error) {
 	protocol, err := client.Client() // starts the process
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func connect(client *plugin.Client) (*contract.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	rpc, ok := raw.(*contract.Client)
+	rpc, ok := raw.(contract.Client)
 	if !ok {
 		return nil, errors.New("plugin: another contract")
 	}
@@ -163,12 +164,16 @@ func (i *instance) describe(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("plugin: describe: %w", err)
 	}
-	if d.Name != i.config.Name || d.Cluster != clusterNumbers()[i.config.Cluster] || !plain(d.Version) || len(d.Features) > maxArguments {
+	if d.Name != i.config.Name || d.Cluster != clusterNumbers()[i.config.Cluster] || !plain(d.Version) || len(d.Features) > maxFeatures || len(d.Kinds) > maxFeatures {
 		return errNotWhatItSays
 	}
 	i.features = map[contract.Feature]bool{}
 	for _, f := range d.Features {
 		i.features[f] = true
+	}
+	i.kinds = map[contract.Kind]bool{}
+	for _, k := range d.Kinds {
+		i.kinds[k] = true
 	}
 	return i.healthy(ctx)
 }
@@ -188,17 +193,26 @@ func (i *instance) observe(ctx context.Context, batch []wire.Observation) error 
 		n := min(len(batch), contract.MaxBatch)
 		part := make([]contract.Observation, 0, n)
 		for _, o := range batch[:n] {
-			part = append(part, only(i.features, o))
-		}
-		call, cancel := context.WithTimeout(ctx, observeDeadline)
-		_, err := i.rpc.Observe(call, part)
-		cancel()
-		if err != nil {
-			return err
+			if i.kinds[kindNumber(o.Kind)] {
+				part = append(part, only(i.features, o))
+			}
 		}
 		batch = batch[n:]
+		if len(part) == 0 {
+			continue
+		}
+		if err := i.teach(ctx, part); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (i *instance) teach(ctx context.Context, part []contract.Observation) error {
+	ctx, cancel := context.WithTimeout(ctx, observeDeadline)
+	defer cancel()
+	_, err := i.rpc.Observe(ctx, part)
+	return err
 }
 
 // end kills the plugin and lets go-plugin clean up. The process group dies

@@ -21,6 +21,7 @@ const (
 	maxLLR        = 50
 	maxTTL        = 24 * time.Hour
 	maxArguments  = 8
+	maxFeatures   = 32
 	maxArgument   = 64
 	maxAnswer     = 64 << 10
 	maxBadAnswers = 3 // in a row, until the plugin is started again
@@ -93,15 +94,39 @@ func missing(c *Config, code string, now time.Time) wire.Verdict {
 // only returns an observation with the features that a plugin asked for
 // (requirements 32): the others arrive empty.
 func only(features map[contract.Feature]bool, o wire.Observation) contract.Observation {
-	out := contract.Observation{Person: o.Person, At: o.At, Success: o.Success}
-	if features[contract.FeatureDevice] {
-		out.Device = o.Device
+	out := contract.Observation{Kind: kindNumber(o.Kind), Person: o.Person, At: o.At}
+	wanted := func(f contract.Feature, take func()) {
+		if features[f] {
+			take()
+		}
 	}
-	if features[contract.FeatureIP] {
-		out.IP = o.IP
-	}
-	if features[contract.FeatureZone] {
-		out.ZoneMinutes = o.ZoneMins
-	}
+	wanted(contract.FeatureDevice, func() { out.Device = o.Device })
+	wanted(contract.FeatureNetwork, func() { out.Network = o.IP })
+	wanted(contract.FeatureAddress, func() { out.Address = o.Address })
+	wanted(contract.FeatureZone, func() { out.ZoneMinutes = o.ZoneMins })
+	wanted(contract.FeatureGroup, func() { out.Group = o.Group })
+	wanted(contract.FeaturePortal, func() { out.Portal = o.Portal })
+	wanted(contract.FeatureGrade, func() { out.Grade = o.Grade })
+	wanted(contract.FeatureRequests, func() { out.Requests, out.Over = o.Requests, o.Over })
+	wanted(contract.FeatureFiles, func() { out.Files = o.Files })
+	wanted(contract.FeaturePosture, func() {
+		for _, c := range o.Posture {
+			out.Posture = append(out.Posture, contract.Claim{ID: c.ID, State: c.State})
+		}
+	})
 	return out
+}
+
+// kindNumber is a kind as the contract numbers it; one that is not known is a
+// situation, which teaches nothing.
+func kindNumber(k wire.ObservationKind) contract.Kind {
+	switch k {
+	case wire.ObservedSignIn:
+		return contract.KindSignIn
+	case wire.ObservedFailure:
+		return contract.KindFailedSignIn
+	case wire.ObservedActivity:
+		return contract.KindActivity
+	}
+	return contract.KindSituation
 }

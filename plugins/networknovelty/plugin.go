@@ -29,7 +29,7 @@ func newPlugin() *networkNovelty { return &networkNovelty{history: newHistory()}
 func (*networkNovelty) Describe() contract.Description {
 	return contract.Description{
 		Name: "networknovelty", Version: "1", Cluster: contract.ClusterNetwork,
-		Features: []contract.Feature{contract.FeatureIP},
+		Features: []contract.Feature{contract.FeatureNetwork},
 	}
 }
 
@@ -43,8 +43,8 @@ func (n *networkNovelty) Observe(ctx context.Context, observations []contract.Ob
 		if err := ctx.Err(); err != nil {
 			return learned, err
 		}
-		from, ok := parsePath(o.IP)
-		if !ok || !o.Success {
+		from, ok := parsePath(o.Network)
+		if !ok || o.Kind != contract.KindSignIn {
 			continue
 		}
 		if n.history.learn(o.Person, signIn{at: o.At.UTC(), from: from}) {
@@ -56,7 +56,7 @@ func (n *networkNovelty) Observe(ctx context.Context, observations []contract.Ob
 
 // Assess implements contract.Plugin.
 func (n *networkNovelty) Assess(_ context.Context, o contract.Observation) (contract.Verdict, error) {
-	p, ok := parsePath(o.IP)
+	p, ok := parsePath(o.Network)
 	if !ok {
 		return abstain(reasonNoAddress), nil
 	}

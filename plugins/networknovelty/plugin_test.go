@@ -14,7 +14,7 @@ var day = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 func teach(t *testing.T, n *networkNovelty, person, ip string, times int, from time.Time) {
 	t.Helper()
 	for i := range times {
-		o := contract.Observation{Person: person, IP: ip, At: from.Add(time.Duration(i) * time.Hour), Success: true}
+		o := contract.Observation{Person: person, Network: ip, At: from.Add(time.Duration(i) * time.Hour), Kind: contract.KindSignIn}
 		if _, err := n.Observe(t.Context(), []contract.Observation{o}); err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +23,7 @@ func teach(t *testing.T, n *networkNovelty, person, ip string, times int, from t
 
 func assess(t *testing.T, n *networkNovelty, person, ip string) contract.Verdict {
 	t.Helper()
-	v, err := n.Assess(t.Context(), contract.Observation{Person: person, IP: ip, At: day.Add(40 * time.Hour)})
+	v, err := n.Assess(t.Context(), contract.Observation{Person: person, Network: ip, At: day.Add(40 * time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +101,11 @@ func TestAbstains(t *testing.T) {
 	n := newPlugin()
 	teach(t, n, "p", "192.0.2.7", 1, day)
 	for name, o := range map[string]contract.Observation{
-		"no history":      {Person: "q", IP: "192.0.2.7", At: day.Add(time.Hour)},
+		"no history":      {Person: "q", Network: "192.0.2.7", At: day.Add(time.Hour)},
 		"no address":      {Person: "p", At: day.Add(time.Hour)},
-		"nonsense":        {Person: "p", IP: "192.0.2.7/24", At: day.Add(time.Hour)},
-		"history too old": {Person: "p", IP: "192.0.2.7", At: day.Add(retention + time.Hour)},
-		"before history":  {Person: "p", IP: "192.0.2.7", At: day.Add(-time.Hour)},
+		"nonsense":        {Person: "p", Network: "192.0.2.7/24", At: day.Add(time.Hour)},
+		"history too old": {Person: "p", Network: "192.0.2.7", At: day.Add(retention + time.Hour)},
+		"before history":  {Person: "p", Network: "192.0.2.7", At: day.Add(-time.Hour)},
 	} {
 		v, err := n.Assess(t.Context(), o)
 		if err != nil || !v.Abstained || v.LLR != 0 || len(v.Reasons) != 1 {
@@ -116,11 +116,11 @@ func TestAbstains(t *testing.T) {
 
 func TestWhatDoesNotTeach(t *testing.T) {
 	n := newPlugin()
-	one := contract.Observation{Person: "p", IP: "192.0.2.7", At: day, Success: true}
+	one := contract.Observation{Person: "p", Network: "192.0.2.7", At: day, Kind: contract.KindSignIn}
 	failed := one
-	failed.Success = false
+	failed.Kind = contract.KindFailedSignIn
 	bad := one
-	bad.IP = "nowhere"
+	bad.Network = "nowhere"
 	learned, err := n.Observe(t.Context(), []contract.Observation{failed, bad, one, one})
 	if err != nil || learned != 1 {
 		t.Errorf("learned %d, %v", learned, err)
@@ -174,12 +174,12 @@ func FuzzAssess(f *testing.F) {
 func BenchmarkAssess(b *testing.B) {
 	n := newPlugin()
 	for i := range maxSignIns {
-		o := contract.Observation{Person: "p", IP: "192.0.2.7", At: day.Add(time.Duration(i) * time.Hour), Success: true}
+		o := contract.Observation{Person: "p", Network: "192.0.2.7", At: day.Add(time.Duration(i) * time.Hour), Kind: contract.KindSignIn}
 		if _, err := n.Observe(b.Context(), []contract.Observation{o}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	o := contract.Observation{Person: "p", IP: "203.0.113.9", At: day.Add(40 * time.Hour)}
+	o := contract.Observation{Person: "p", Network: "203.0.113.9", At: day.Add(40 * time.Hour)}
 	for b.Loop() {
 		if _, err := n.Assess(b.Context(), o); err != nil {
 			b.Fatal(err)

@@ -35,7 +35,7 @@ func main() {
 type odd struct{ mode string }
 
 func (o odd) Describe() contract.Description {
-	d := contract.Description{Name: "odd-" + o.mode, Version: "1", Cluster: contract.ClusterNetwork, Features: []contract.Feature{contract.FeatureIP}}
+	d := contract.Description{Name: "odd-" + o.mode, Version: "1", Cluster: contract.ClusterNetwork, Features: []contract.Feature{contract.FeatureNetwork}}
 	switch o.mode {
 	case "name":
 		d.Name = "somebody"
@@ -92,7 +92,7 @@ func (o odd) Assess(ctx context.Context, seen contract.Observation) (contract.Ve
 		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: escape()}}
 	case "features":
 		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: map[string]string{
-			"ip": seen.IP, "device": seen.Device, "zone": fmt.Sprint(seen.ZoneMinutes),
+			"ip": seen.Network, "device": seen.Device, "zone": fmt.Sprint(seen.ZoneMinutes),
 		}}}
 	}
 	return v, nil

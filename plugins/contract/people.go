@@ -1,0 +1,171 @@
+package contract
+
+import (
+	"bufio"
+	"container/list"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// People keeps a T for each person that a plugin has learned of: at most so
+// many of them, none longer than the retention after it was taught last, whom
+// it was taught of longest ago forgotten first. It is safe for concurrent use,
+// and it is a plugin's Keeper: embed it, or call its methods.
+//
+// T must be written and read back by encoding/json without loss.
+type People[T any] struct {
+	limit     int
+	retention time.Duration
+	dropped   func(*T)
+
+	mu     sync.Mutex
+	people map[string]*list.Element // of *kept[T]
+	order  *list.List               // taught last first
+}
+
+// kept is one person's state.
+type kept[T any] struct {
+	Person string    `json:"person"`
+	Taught time.Time `json:"taught"`
+	State  T         `json:"state"`
+}
+
+// NewPeople returns an empty People. dropped, if there is one, is called with
+// each state that is forgotten or replaced, under the lock: a plugin that also
+// counts over everybody takes it off its counts there.
+func NewPeople[T any](limit int, retention time.Duration, dropped func(*T)) *People[T] {
+	if dropped == nil {
+		dropped = func(*T) {}
+	}
+	return &People[T]{limit: limit, retention: retention, dropped: dropped, people: map[string]*list.Element{}, order: list.New()}
+}
+
+// Teach calls learn with the person's state, a zero one if there is none, and
+// keeps what learn left there. at is when it happened. All that learn does is
+// under the lock.
+func (p *People[T]) Teach(person string, at time.Time, learn func(*T)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	element, known := p.people[person]
+	if !known {
+		for len(p.people) >= p.limit {
+			p.drop(p.order.Back())
+		}
+		element = p.order.PushFront(&kept[T]{Person: person})
+		p.people[person] = element
+	}
+	one := element.Value.(*kept[T])
+	if at.After(one.Taught) {
+		one.Taught = at
+	}
+	p.order.MoveToFront(element)
+	learn(&one.State)
+	p.expire(at)
+}
+
+// Look calls see with the person's state as it may be used at that time, and
+// reports whether there is one. What see changes is kept; a judgement changes
+// nothing.
+func (p *People[T]) Look(person string, at time.Time, see func(*T)) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	element, known := p.people[person]
+	if !known {
+		return false
+	}
+	one := element.Value.(*kept[T])
+	if at.Sub(one.Taught) >= p.retention {
+		return false
+	}
+	see(&one.State)
+	return true
+}
+
+// Len is how many people are kept.
+func (p *People[T]) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.people)
+}
+
+// Forget drops a person's state (Keeper).
+func (p *People[T]) Forget(person string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if element, known := p.people[person]; known {
+		p.drop(element)
+	}
+}
+
+// expire drops from the far end who was taught longest ago. One who was taught
+// late of something old may stand behind a younger one; Look looks again.
+func (p *People[T]) expire(now time.Time) {
+	for last := p.order.Back(); last != nil && now.Sub(last.Value.(*kept[T]).Taught) >= p.retention; last = p.order.Back() {
+		p.drop(last)
+	}
+}
+
+func (p *People[T]) drop(element *list.Element) {
+	one := p.order.Remove(element).(*kept[T])
+	delete(p.people, one.Person)
+	p.dropped(&one.State)
+}
+
+// Export writes all states as JSON, a line each, taught longest ago first (Keeper).
+func (p *People[T]) Export(w io.Writer) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lines := bufio.NewWriter(w)
+	encoder := json.NewEncoder(lines)
+	for element := p.order.Back(); element != nil; element = element.Prev() {
+		if err := encoder.Encode(element.Value); err != nil {
+			return fmt.Errorf("contract: export: %w", err)
+		}
+	}
+	return lines.Flush()
+}
+
+// Import takes states that Export wrote in place of its own (Keeper).
+func (p *People[T]) Import(r io.Reader) error {
+	taken, err := p.read(r)
+	if err != nil {
+		return fmt.Errorf("contract: import: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.order.Len() > 0 {
+		p.drop(p.order.Back())
+	}
+	for _, one := range taken {
+		for len(p.people) >= p.limit {
+			p.drop(p.order.Back())
+		}
+		p.people[one.Person] = p.order.PushFront(one)
+	}
+	return nil
+}
+
+func (p *People[T]) read(r io.Reader) ([]*kept[T], error) {
+	decoder := json.NewDecoder(r)
+	decoder.DisallowUnknownFields()
+	var all []*kept[T]
+	seen := map[string]bool{}
+	for {
+		one := new(kept[T])
+		err := decoder.Decode(one)
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		case one.Person == "" || one.Taught.IsZero() || seen[one.Person]:
+			return nil, errors.New("a person without a name or a time, or one that stands twice")
+		}
+		seen[one.Person] = true
+		all = append(all, one)
+	}
+}
