@@ -16,16 +16,19 @@ import (
 // wireAuthzen opens what applications bring and lets them ask.
 func (p *PDP) wireAuthzen(ctx context.Context) (err error) {
 	if p.applications, err = applications.New(ctx, applications.Config[*application.Application]{
-		Store: p.state.store, Load: application.Load, Clock: time.Now, Logger: p.logger.With("part", "applications"),
+		Store: p.state.store, Load: application.Load, Keep: time.Duration(p.config.Audit.InputsDays) * day, Clock: time.Now, Logger: p.logger.With("part", "applications"),
 	}); err != nil {
 		return err
 	}
-	p.authzen, err = authzen.New(authzen.Config{
-		Portals: portalsOf{p.proxies}, Judge: &arbiter{applications: p.applications, sessions: p.sessions, clock: time.Now},
-		Sealer: seal.New(p.state.ring.Seal), Recorder: p.state.log, Names: p.config.Proxies.Names,
+	if p.authzen, err = authzen.New(authzen.Config{
+		Portals: portalsOf{p.proxies}, Judge: &arbiter{applications: p.applications, sessions: p.sessions},
+		Sealer: seal.New(p.state.ring.Seal), Inputs: evaluationInputs{p.inputs}, Recorder: p.state.log, Names: p.config.Proxies.Names,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "authzen"),
-	})
-	return err
+	}); err != nil {
+		return err
+	}
+	p.history.again, p.history.rulesOf, p.history.rulesNow = p.authzen.Again, p.applications.At, p.applications.Of
+	return nil
 }
 
 // adminApplications is what administration sees of applications' rules.

@@ -22,10 +22,17 @@ import (
 // access policy and the application's rules, both of which must allow, and
 // about anything else by the application's rules alone.
 type arbiter struct {
-	applications *applications.Keeper[*application.Application]
+	applications rulebook
 	sessions     inquirer
-	clock        func() time.Time
 }
+
+// rulebook knows portals' rules; nil are none.
+type rulebook interface {
+	Of(portalID string) *rules
+}
+
+// rules are a portal's own.
+type rules = applications.Kept[*application.Application]
 
 // inquirer takes decisions about sessions by their ids.
 type inquirer interface {
@@ -33,8 +40,8 @@ type inquirer interface {
 }
 
 // Hear implements authzen.Judge.
-func (j *arbiter) Hear(portal *wire.Portal) authzen.Hearing {
-	return &hearing{arbiter: j, portal: portal, known: map[asked]*session.Inquired{}}
+func (j *arbiter) Hear(portal *wire.Portal, at time.Time) authzen.Hearing {
+	return &hearing{arbiter: j, portal: portal, at: at, known: map[asked]*session.Inquired{}}
 }
 
 // hearing is one request: a session is looked at once for each grade and class,
@@ -42,9 +49,11 @@ func (j *arbiter) Hear(portal *wire.Portal) authzen.Hearing {
 type hearing struct {
 	*arbiter
 	portal *wire.Portal
-	own    *applications.Kept[*application.Application]
+	at     time.Time
+	own    *rules
 	opened bool
 	known  map[asked]*session.Inquired
+	looks  []asked // the keys of known, in the order of the looks
 }
 
 // asked is what a session is asked for.
@@ -60,7 +69,7 @@ func (h *hearing) Open(q *wire.Question) authzen.Inquiry {
 	if !h.opened {
 		h.own, h.opened = h.applications.Of(h.portal.ID), true
 	}
-	i := &inquiry{hearing: h, question: q, at: h.clock()}
+	i := &inquiry{hearing: h, question: q}
 	if q.Subject.Type == wire.SubjectSession {
 		i.from = clientAddress(q.Subject.Properties)
 	}
@@ -94,12 +103,30 @@ func clientAddress(properties []byte) netip.Addr {
 	return address
 }
 
+// Inputs implements authzen.Hearing.
+func (h *hearing) Inputs(in *wire.EvaluationInputs) {
+	if h.own != nil {
+		in.Rules, in.RulesBroken = h.own.Number, h.own.Broken
+	}
+	for _, key := range h.looks {
+		seen, look := h.known[key], wire.Look{Session: key.session, Grade: key.grade, Class: key.class}
+		if key.from.IsValid() {
+			look.From = key.from.String()
+		}
+		if seen.Live {
+			look.Decided = &seen.Inputs
+		} else {
+			look.Why = &seen.Why
+		}
+		in.Looks = append(in.Looks, look)
+	}
+}
+
 // inquiry implements authzen.Inquiry.
 type inquiry struct {
 	*hearing
 	question *wire.Question
 	from     netip.Addr
-	at       time.Time
 	// rules is the application's own inquiry, with the facts of a look.
 	rules *application.Inquiry
 	with  *session.Inquired
@@ -129,6 +156,7 @@ func (i *inquiry) look(ctx context.Context, sessionID string, grade wire.Action,
 		fresh := i.sessions.Inquire(ctx, i.portal.ID, sessionID, i.from, grade, class)
 		seen = &fresh
 		i.known[key] = seen
+		i.looks = append(i.looks, key)
 	}
 	if !slices.Contains(i.used, seen) {
 		i.used = append(i.used, seen)
@@ -166,7 +194,7 @@ func (i *inquiry) ask(rules *application.Application, seen *session.Inquired) *a
 	if i.rules == nil || i.with != seen {
 		var facts *wire.Facts
 		if seen != nil {
-			facts = &seen.Facts
+			facts = &seen.Inputs.Facts
 		}
 		i.rules, i.with = rules.Open(i.question, facts, i.at), seen
 	}
@@ -237,14 +265,14 @@ func (i *inquiry) Actions() []string {
 }
 
 // Basis implements authzen.Inquiry.
-func (i *inquiry) Basis() authzen.Basis {
-	var b authzen.Basis
+func (i *inquiry) Basis() wire.EvaluationBasis {
+	var b wire.EvaluationBasis
 	if rules := i.usable(); rules != nil && !i.ofPortal() {
 		b.Application = rules.Version()
 	}
 	for _, seen := range i.used {
 		if seen.Live {
-			b.Session, b.Person, b.Device = i.question.Subject.ID, seen.Facts.Person.ID, seen.Facts.Device.ID
+			b.Session, b.Person, b.Device = i.question.Subject.ID, seen.Inputs.Facts.Person.ID, seen.Inputs.Facts.Device.ID
 			b.Policy = seen.Decision.PolicyVersion
 		}
 	}

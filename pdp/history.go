@@ -11,6 +11,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/audit"
+	"github.com/menshen-zt/menshen/pdp/authzen"
 	"github.com/menshen-zt/menshen/pdp/recorded"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -25,6 +26,13 @@ type history struct {
 	policyOf func(ctx context.Context, version string) (policyJudge, error)
 	// inForce is the version that decides now.
 	inForce func() string
+	// again answers an application's request once more, rulesOf returns a
+	// portal's rules of a number; its error wraps store.ErrNotFound for some
+	// that are not kept.
+	again   func(context.Context, authzen.Judge, *wire.Portal, *wire.EvaluationInputs, string) ([]byte, error)
+	rulesOf func(ctx context.Context, portal wire.Portal, number int) (*rules, error)
+	// rulesNow are those that a portal has now, nil if none.
+	rulesNow func(portalID string) *rules
 }
 
 // policyJudge is a policy set that judges facts and knows where its policies stand.
@@ -78,19 +86,9 @@ func (h *history) read(ctx context.Context, r *wire.AuditRecord) (wire.RecordedD
 	if err := json.Unmarshal(r.Detail, &detail); err != nil {
 		return one, nil, unopened{reason.New(reason.InputsForged), err}
 	}
-	if r.Inputs == nil {
-		return one, nil, unopened{reason.New(reason.InputsMissing), errNoInputs}
-	}
-	canonical, err := h.inputs.Open(ctx, r.Agency, r.Subject, r.Decision, *r.Inputs)
-	switch {
-	case errors.Is(err, recorded.ErrErased):
-		return one, nil, unopened{reason.New(reason.InputsErased), err}
-	case errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil:
+	canonical, err := h.open(ctx, r, []string{r.Subject}, one.Decision.InputsDigest)
+	if err != nil {
 		return one, nil, err
-	case err != nil:
-		return one, nil, unopened{reason.New(reason.InputsForged), err}
-	case session.Digest(canonical) != one.Decision.InputsDigest:
-		return one, nil, unopened{reason.New(reason.InputsForged), errors.New("not the inputs that the digest covers")}
 	}
 	var in wire.DecisionInputs
 	if err := json.Unmarshal(canonical, &in); err != nil {
@@ -98,6 +96,26 @@ func (h *history) read(ctx context.Context, r *wire.AuditRecord) (wire.RecordedD
 	}
 	one.Facts = in.Facts
 	return one, canonical, nil
+}
+
+// open returns a record's inputs as they were sealed for owners, if they are
+// those that the digest covers.
+func (h *history) open(ctx context.Context, r *wire.AuditRecord, owners []string, digest string) ([]byte, error) {
+	if r.Inputs == nil {
+		return nil, unopened{reason.New(reason.InputsMissing), errNoInputs}
+	}
+	canonical, err := openFor(ctx, h.inputs, r, owners)
+	switch {
+	case errors.Is(err, recorded.ErrErased):
+		return nil, unopened{reason.New(reason.InputsErased), err}
+	case errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		return nil, unopened{reason.New(reason.InputsForged), err}
+	case session.Digest(canonical) != digest:
+		return nil, unopened{reason.New(reason.InputsForged), errors.New("not the inputs that the digest covers")}
+	}
+	return canonical, nil
 }
 
 // taken returns the record of a decision and how often it was used since; its
@@ -110,7 +128,7 @@ func (h *history) taken(id string) (r wire.AuditRecord, uses uint64, err error) 
 	found := false
 	for _, e := range entries {
 		switch e.Record.Kind {
-		case wire.AuditDecision:
+		case wire.AuditDecision, wire.AuditEvaluation:
 			r, found = e.Record, true
 		case wire.AuditUses:
 			var more struct {

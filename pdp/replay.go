@@ -23,6 +23,9 @@ func (h *history) Replay(ctx context.Context, id string) (client.Replay, error) 
 		return client.Replay{}, err
 	}
 	answer := client.Replay{ID: id, At: record.At}
+	if record.Kind == wire.AuditEvaluation {
+		return h.replayEvaluation(ctx, &record, answer)
+	}
 	var was struct {
 		Decision json.RawMessage `json:"decision"`
 	}
@@ -59,6 +62,13 @@ func (h *history) recompute(ctx context.Context, record *wire.AuditRecord) (wire
 	if err := json.Unmarshal(canonical, &in); err != nil {
 		return wire.Decision{}, unopened{reason.New(reason.InputsForged), err}
 	}
+	again, err := h.judge(ctx, &in)
+	again.InputsDigest = session.Digest(canonical)
+	return again, err
+}
+
+// judge takes a decision from its inputs, under the policy set of its version.
+func (h *history) judge(ctx context.Context, in *wire.DecisionInputs) (wire.Decision, error) {
 	var judged wire.Decision
 	switch {
 	case in.EngineFailed:
@@ -74,9 +84,7 @@ func (h *history) recompute(ctx context.Context, record *wire.AuditRecord) (wire
 		}
 		judged = set.Decide(in.Facts, in.Action, in.Facts.At)
 	}
-	again := session.Conclude(judged, &in)
-	again.InputsDigest = session.Digest(canonical)
-	return again, nil
+	return session.Conclude(judged, in), nil
 }
 
 // inForce is the version that decides now; none does where it is empty.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/menshen-zt/menshen/pdp/admin"
+	"github.com/menshen-zt/menshen/pdp/applications"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
 	"github.com/menshen-zt/menshen/pdp/keyring"
@@ -22,7 +23,7 @@ import (
 )
 
 // sweptKinds are the store's kinds whose records end by themselves.
-var sweptKinds = [...]string{appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind}
+var sweptKinds = [...]string{applications.PastKind, appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind}
 
 const (
 	sweepEvery = 10 * time.Minute

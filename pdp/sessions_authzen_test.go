@@ -51,14 +51,15 @@ func newAsking(t *testing.T, sensitivity wire.Sensitivity) *asking {
 	a.session = a.pdp.sessions.Sessions("")[0].ID
 	var err error
 	a.keeper, err = applications.New(t.Context(), applications.Config[*application.Application]{
-		Store: a.store, Load: application.Load, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Store: a.store, Load: application.Load, Keep: time.Hour, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	a.must(err)
 	a.server, err = authzen.New(authzen.Config{
-		Portals: a, Judge: &arbiter{applications: a.keeper, sessions: a.pdp.sessions, clock: time.Now}, Sealer: seal.New([32]byte{1}), Recorder: a,
+		Portals: a, Judge: &arbiter{applications: a.keeper, sessions: a.pdp.sessions}, Sealer: seal.New([32]byte{1}), Inputs: evaluationInputs{a.pdp.inputs}, Recorder: a,
 		Names: []string{"pdp.example"}, Clock: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	})
 	a.must(err)
+	a.history.again, a.history.rulesOf, a.history.rulesNow = a.server.Again, a.keeper.At, a.keeper.Of
 	return a
 }
 
@@ -73,6 +74,12 @@ type told struct {
 
 func (a *asking) post(path, body string) (int, told) {
 	a.t.Helper()
+	w, out := a.send(path, body)
+	return w.Code, out
+}
+
+func (a *asking) send(path, body string) (*httptest.ResponseRecorder, told) {
+	a.t.Helper()
 	r := httptest.NewRequestWithContext(a.t.Context(), http.MethodPost, "https://pdp.example"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Menshen-Portal-Secret", "any")
@@ -84,7 +91,7 @@ func (a *asking) post(path, body string) (int, told) {
 		out.Context.Code = ""
 		a.must(json.Unmarshal(w.Body.Bytes(), &out))
 	}
-	return w.Code, out
+	return w, out
 }
 
 // judged asks about the session and wants an allow, or a denial with this code.
@@ -194,13 +201,13 @@ func TestAChangeOfRulesIsFeltByTheNextQuestion(t *testing.T) {
 	a.rules(`@id("all") permit (principal, action, resource);`)
 	var err error
 	a.keeper, err = applications.New(t.Context(), applications.Config[*application.Application]{
-		Store: a.store, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Store: a.store, Keep: time.Hour, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Load: func(map[string][]byte) (*application.Application, error) {
 			return nil, errors.New("not by this program")
 		},
 	})
 	a.must(err)
-	a.server.Judge = &arbiter{applications: a.keeper, sessions: a.pdp.sessions, clock: time.Now}
+	a.server.Judge = &arbiter{applications: a.keeper, sessions: a.pdp.sessions}
 	a.judged(a.session, "", "read", "file", "a", reason.AppBroken)
 	a.judged(a.session, "", "read", "portal", a.portal.ID, "")
 }

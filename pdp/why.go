@@ -53,6 +53,9 @@ func (a adminDecisions) Why(ctx context.Context, id string) (client.Why, error) 
 	if err != nil {
 		return client.Why{}, err
 	}
+	if record.Kind == wire.AuditEvaluation {
+		return a.whyEvaluation(ctx, &record)
+	}
 	w := client.Why{Agency: record.Agency, Session: record.Session, Uses: uses}
 	w.Detail.Decision = &w.Decision
 	if err := json.Unmarshal(record.Detail, &w.Detail); err != nil {
@@ -92,23 +95,33 @@ func (a adminDecisions) places(ctx context.Context, d *wire.Decision) (all []cli
 
 // name fills in the names that person, device and portal have now.
 func (a adminDecisions) name(ctx context.Context, r *wire.AuditRecord, w *client.Why) error {
-	w.Person.ID, w.Device.ID, w.Portal.ID = r.Subject, r.Device, r.Portal
-	person, err := a.names.Person(ctx, r.Subject)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	var err error
+	if w.Person, w.Device, err = a.whose(ctx, r.Subject, r.Device); err != nil {
 		return err
 	}
-	w.Person.Name, w.Person.Account = person.Name, person.Account
-	device, err := a.names.Device(ctx, r.Device)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	w.Device.Name = device.Name
+	w.Portal.ID = r.Portal
 	portal, err := a.names.Portal(ctx, r.Portal)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	w.Portal.Name, w.Portal.NameZH = portal.NameEN, portal.NameZH
 	return nil
+}
+
+// whose names a person and a device.
+func (a adminDecisions) whose(ctx context.Context, personID, deviceID string) (p, d client.Named, err error) {
+	p.ID, d.ID = personID, deviceID
+	person, err := a.names.Person(ctx, personID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return p, d, err
+	}
+	p.Name, p.Account = person.Name, person.Account
+	device, err := a.names.Device(ctx, deviceID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return p, d, err
+	}
+	d.Name = device.Name
+	return p, d, nil
 }
 
 // List implements admin.Decisions. It keeps no more in memory than is wanted.

@@ -30,6 +30,10 @@ func (a *app) decisionWhy() *cobra.Command {
 }
 
 func (a *app) printWhy(w client.Why) {
+	if w.Evaluation != nil {
+		a.printEvaluation(w)
+		return
+	}
 	d := &w.Decision
 	a.printf("%s · %s · %s\n\n", a.effect(d.Effect), a.moment(d.At), d.ID)
 	asked := string(d.Action)
@@ -46,7 +50,7 @@ func (a *app) printWhy(w client.Why) {
 	)
 	a.printReasons(d)
 	a.printRemedies(d)
-	a.printPolicies(w)
+	a.printPolicies(w.Policies, w.Decision.PolicyVersion, w.InForce)
 	a.printFacts(w)
 	a.printEnd(w)
 }
@@ -118,23 +122,31 @@ func (a *app) remedyAction(action string) string {
 	}
 }
 
-func (a *app) printPolicies(w client.Why) {
+func (a *app) printPolicies(all []client.PolicyPlace, version string, inForce bool) {
 	a.heading(a.say("Determining policies", "決定所依據的政策"))
-	for _, p := range w.Policies {
+	a.printPlaces(all)
+	if len(all) == 0 {
+		a.printf("  %s\n", a.say("None permits it.", "無任何政策准許。"))
+	}
+	a.printVersion(version, inForce)
+}
+
+func (a *app) printPlaces(all []client.PolicyPlace) {
+	for _, p := range all {
 		place := a.say("its place is not known here", "此處無其位置")
 		if p.File != "" {
 			place = p.File + ":" + strconv.Itoa(p.Line)
 		}
 		a.printf("  %s  %s\n", p.ID, clean(place))
 	}
-	if len(w.Policies) == 0 {
-		a.printf("  %s\n", a.say("None permits it.", "無任何政策准許。"))
-	}
+}
+
+func (a *app) printVersion(version string, inForce bool) {
 	now := a.say("in force now", "目前有效")
-	if !w.InForce {
+	if !inForce {
 		now = a.say("another version is in force now", "目前有效者為另一版本")
 	}
-	a.printf("  %s %s (%s)\n", a.say("version", "版本"), w.Decision.PolicyVersion, now)
+	a.printf("  %s %s (%s)\n", a.say("version", "版本"), version, now)
 }
 
 func (a *app) printFacts(w client.Why) {

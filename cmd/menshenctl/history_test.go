@@ -18,6 +18,8 @@ const (
 	decisionID = "dec-00000000000000000000000004"
 	differing  = "dec-00000000000000000000000008"
 	erasedID   = "dec-0000000000000000000000000c"
+	askedID    = "dec-0000000000000000000000000g"
+	askedGone  = "dec-0000000000000000000000000m"
 )
 
 func (*others) Replay(_ context.Context, id string) (client.Replay, error) {
@@ -34,6 +36,15 @@ func (*others) Replay(_ context.Context, id string) (client.Replay, error) {
 }
 
 func (*others) Why(_ context.Context, id string) (client.Why, error) {
+	switch id {
+	case askedID:
+		return evaluation(), nil
+	case askedGone:
+		gone, w := reason.New(reason.InputsErased), evaluation()
+		w.Inputs, w.Evaluation.Looks, w.Evaluation.Policies = &gone, nil, nil
+		w.Evaluation.Detail.Results, w.Evaluation.Detail.Basis = nil, nil
+		return w, nil
+	}
 	if id != decisionID {
 		return client.Why{}, store.ErrNotFound
 	}
@@ -50,6 +61,28 @@ func (*others) Why(_ context.Context, id string) (client.Why, error) {
 		Portal:   client.Named{ID: "por-1", Name: "Personnel", NameZH: "人事資料系統"},
 		Policies: []client.PolicyPlace{{ID: "baseline.firewall", File: "10-device.cedar", Line: 12}, {ID: "gone"}}, Uses: 4,
 	}, nil
+}
+
+// evaluation is what an application asked: about two sessions, one of them gone.
+func evaluation() client.Why {
+	at := time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC)
+	none := reason.New(reason.SessionNone)
+	return client.Why{
+		Decision: wire.Decision{ID: askedID, At: at}, Agency: "nstc", Portal: client.Named{ID: "por-1", Name: "Personnel", NameZH: "人事資料系統"},
+		Evaluation: &client.Evaluation{
+			Detail: wire.EvaluationDetail{
+				Endpoint: "/access/v1/evaluations", RequestID: "r-7", InputsDigest: "abc", Basis: []wire.EvaluationBasis{{Application: "rules-v2", Policy: "v7"}, {}},
+				Results: []wire.EvaluationResult{{Question: "menshen-session:ses-1 read file:a", Allowed: true}, {Question: "menshen-session:ses-1 burn file:a", StepUp: true, Code: reason.AppForbidden}, {Code: reason.AppIncomplete}},
+			},
+			Policies: []client.PolicyPlace{{ID: "ours", File: "p.cedar", Line: 3}}, InForce: false,
+			Looks: []client.Looked{
+				{Session: "ses-1", Class: "payroll", Person: client.Named{ID: "per-1", Name: "王小明"}, Device: client.Named{ID: "dev-1", Name: "LT-1"}, InForce: true,
+					Decision: wire.Decision{Effect: wire.StepUp, Action: wire.ActionWrite, PolicyVersion: "v7", Reasons: []wire.Reason{reason.New(reason.FreshKeyNeeded)}},
+					Policies: []client.PolicyPlace{{ID: "baseline.fresh", File: "20-person.cedar", Line: 9}}},
+				{Session: "ses-2", Why: &none},
+			},
+		},
+	}
 }
 
 func (*others) List(_ context.Context, q client.DecisionQuery) (client.Decisions, error) {
@@ -73,6 +106,22 @@ func TestDecisionWhy(t *testing.T) {
 	out, _ = c.run(0, "--json", "decision", "why", decisionID)
 	holds(t, out, `"suffices": true`)
 	c.run(exitRefused, "decision", "why", erasedID)
+}
+
+func TestDecisionWhyOfAnApplicationsQuestion(t *testing.T) {
+	c := newConsole(t)
+	out, _ := c.run(0, "decision", "why", askedID)
+	holds(t, out, "asked by an application", "Personnel (por-1)", "/access/v1/evaluations", "r-7", "✔ menshen-session:ses-1 read file:a", "⚠ menshen-session:ses-1 burn file:a", reason.AppForbidden,
+		"✖ (not a question)", "ours  p.cedar:3", "rules-v2 (another version is in force now)", "Session ses-1", "⚠ sign in again", "王小明 (per-1)", "write payroll", reason.FreshKeyNeeded,
+		"baseline.fresh  20-person.cedar:9", "v7 (in force now)", "Session ses-2", reason.SessionNone, "can be answered again")
+	c.lang = "zh-TW"
+	out, _ = c.run(0, "decision", "why", askedID)
+	holds(t, out, "應用系統提問", "人事資料系統", "（並非有效的提問）", "應用系統自有的規則", "可重新計算")
+	out, _ = c.run(0, "decision", "why", askedGone)
+	holds(t, out, reason.InputsErased, "查無符合者。")
+	if strings.Contains(out, "應用系統自有的規則") {
+		t.Error("tells of rules that were not asked:", out)
+	}
 }
 
 func TestDecisionReplay(t *testing.T) {

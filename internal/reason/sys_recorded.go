@@ -8,4 +8,6 @@ const (
 	InputsForged   = "ZT-SYS-033"
 	PolicyGone     = "ZT-SYS-034"
 	ReplayDiffers  = "ZT-SYS-035"
+	InputsTooLarge = "ZT-SYS-036"
+	RulesGone      = "ZT-SYS-037"
 )

@@ -48,7 +48,10 @@ type Config[T any] struct {
 	Store store.Store
 	// Load reads an application's files, by name; its error says what is wrong
 	// with them.
-	Load   func(files map[string][]byte) (T, error)
+	Load func(files map[string][]byte) (T, error)
+	// Keep is how long files are kept after others took their place, so that
+	// what was answered by them can be answered again; not less than a minute.
+	Keep   time.Duration
 	Clock  func() time.Time
 	Logger *slog.Logger
 }
@@ -91,7 +94,7 @@ type record struct {
 
 // New returns a Keeper with what the store holds.
 func New[T any](ctx context.Context, c Config[T]) (*Keeper[T], error) {
-	if c.Store == nil || c.Load == nil || c.Clock == nil || c.Logger == nil {
+	if c.Store == nil || c.Load == nil || c.Keep < time.Minute || c.Clock == nil || c.Logger == nil {
 		return nil, errors.New("applications: a member of the configuration is missing")
 	}
 	k := &Keeper[T]{config: c, portals: map[string]*Kept[T]{}}
@@ -206,6 +209,9 @@ func (k *Keeper[T]) write(ctx context.Context, portal wire.Portal, r *record, ef
 		if err := json.Unmarshal(stored.Value, &last); err != nil {
 			return fmt.Errorf("applications: unreadable record %s: %w", key, err)
 		}
+	}
+	if err := k.keepPast(ctx, portal, &last); err != nil {
+		return err
 	}
 	r.V, r.Portal, r.Number = schema, portal.ID, last.Number+1
 	value, err := json.Marshal(r)

@@ -42,7 +42,7 @@ func open(t *testing.T) *bolt.Store {
 
 func keep(t *testing.T, s store.Store, load func(map[string][]byte) (string, error)) *Keeper[string] {
 	t.Helper()
-	k, err := New(t.Context(), Config[string]{Store: s, Load: load, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	k, err := New(t.Context(), Config[string]{Store: s, Load: load, Keep: time.Hour, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestWhatCannotBeLoadedIsBroken(t *testing.T) {
 	if _, err := s.Txn(t.Context(), nil, []store.Op{{Key: key, Value: []byte(`{"v":9}`)}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(t.Context(), Config[string]{Store: s, Load: strict, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)}); err == nil {
+	if _, err := New(t.Context(), Config[string]{Store: s, Load: strict, Keep: time.Hour, Clock: time.Now, Logger: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("a record of another program was read")
 	}
 }

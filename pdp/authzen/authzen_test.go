@@ -1,8 +1,12 @@
 package authzen
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -228,13 +232,71 @@ func TestNewNeedsEverything(t *testing.T) {
 	p := newPort(t)
 	for name, change := range map[string]func(*Config){
 		"portals": func(c *Config) { c.Portals = nil }, "judge": func(c *Config) { c.Judge = nil }, "sealer": func(c *Config) { c.Sealer = nil },
-		"recorder": func(c *Config) { c.Recorder = nil }, "names": func(c *Config) { c.Names = nil }, "clock": func(c *Config) { c.Clock = nil },
+		"recorder": func(c *Config) { c.Recorder = nil }, "inputs": func(c *Config) { c.Inputs = nil }, "names": func(c *Config) { c.Names = nil }, "clock": func(c *Config) { c.Clock = nil },
 		"random": func(c *Config) { c.Random = nil }, "logger": func(c *Config) { c.Logger = nil },
 	} {
 		c := p.Config
 		change(&c)
 		if _, err := New(c); err == nil {
 			t.Errorf("made without %s", name)
+		}
+	}
+}
+
+// A record holds what the request was answered from, sealed for the one who was
+// asked about, and its digest.
+func TestRecordsHoldWhatTheyWereAnsweredFrom(t *testing.T) {
+	p := newPort(t)
+	p.of, p.box = "per-1", 10
+	p.post(evaluation, ask("alice", "read", "record-1"), "X-Request-ID", "r-1")
+	r := p.records[0]
+	var d wire.EvaluationDetail
+	var in wire.EvaluationInputs
+	if err := errors.Join(json.Unmarshal(r.Detail, &d), json.Unmarshal(p.sealed[0], &in)); err != nil {
+		t.Fatal(err)
+	}
+	if r.Inputs == nil || r.Inputs.Key != "moda "+r.Decision || r.Subject != "per-1" || !slices.Equal(p.owners, []string{"per-1"}) || d.InputsDigest != Digest(p.sealed[0]) || d.Persons != nil || d.Unsealed != "" {
+		t.Errorf("%+v, %q, %+v", r, p.owners, d)
+	}
+	if in.ID != r.Decision || in.Endpoint != evaluation || string(in.Body) != ask("alice", "read", "record-1") || in.Rules != 7 || in.RequestID != "r-1" ||
+		!in.At.Equal(noon) || !p.heard.Equal(noon) || len(in.Salt) != saltSize || bytes.Equal(in.Salt, make([]byte, saltSize)) {
+		t.Errorf("%+v", in)
+	}
+	again, err := p.Again(t.Context(), p, &wire.Portal{ID: hr, Agency: "moda"}, &in, d.InputsDigest)
+	if err != nil || !bytes.Equal(again, r.Detail) || len(p.records) != 1 {
+		t.Errorf("%s, not %s: %v; %d records", again, r.Detail, err, len(p.records))
+	}
+	in.Body = []byte(`{`)
+	if _, err := p.Again(t.Context(), p, &wire.Portal{ID: hr}, &in, ""); err == nil {
+		t.Error("answered what is no question")
+	}
+	in.Endpoint = "/access/v1/all"
+	if _, err := p.Again(t.Context(), p, &wire.Portal{ID: hr}, &in, ""); err == nil {
+		t.Error("answered at no endpoint")
+	}
+	p.of = ""
+	p.post(evaluation, ask("alice", "read", "record-1"))
+	if !slices.Equal(p.owners, []string{hr}) {
+		t.Errorf("of nobody's session: sealed for %q", p.owners)
+	}
+}
+
+// What cannot be sealed is not answered; what is too long is, and says so.
+func TestWhatCannotBeSealed(t *testing.T) {
+	p := newPort(t)
+	p.sealErr = errors.New("the store is gone")
+	want(t, "unsealed", p.post(evaluation, ask("alice", "read", "record-1")), http.StatusServiceUnavailable, reason.InputsUnsealed)
+	if len(p.records) != 0 {
+		t.Error("recorded without its inputs")
+	}
+	for name, change := range map[string]func(){
+		"too long to be sealed": func() { p.sealErr = fmt.Errorf("%w: 60000 bytes", ErrTooLarge) },
+		"too long for a record": func() { p.sealErr, p.box = nil, maxRecorded },
+	} {
+		change()
+		want(t, name, p.post(evaluation, ask("alice", "read", "record-1")), http.StatusOK, `"decision":true`)
+		if last := p.records[len(p.records)-1]; last.Inputs != nil || !strings.Contains(string(last.Detail), `"unsealed":"`+reason.InputsTooLarge+`"`) {
+			t.Errorf("%s: %+v %s", name, last.Inputs, last.Detail)
 		}
 	}
 }

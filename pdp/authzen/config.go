@@ -20,8 +20,8 @@ type Portals interface {
 
 // Judge answers portals' questions.
 type Judge interface {
-	// Hear begins one request of a portal.
-	Hear(portal *wire.Portal) Hearing
+	// Hear begins one request of a portal, which is judged as of that time.
+	Hear(portal *wire.Portal, at time.Time) Hearing
 }
 
 // Hearing is one request: what is known of a session is the same in all its
@@ -30,6 +30,8 @@ type Hearing interface {
 	// Open begins an inquiry: questions that differ from q in no more than the
 	// ids of subject and resource and the action's name.
 	Open(q *wire.Question) Inquiry
+	// Inputs fills in what the answers so far were judged by: rules and looks.
+	Inputs(in *wire.EvaluationInputs)
 }
 
 // Inquiry answers. It is used by one goroutine.
@@ -42,21 +44,20 @@ type Inquiry interface {
 	Resources() []string
 	Actions() []string
 	// Basis is what the answers so far stand on.
-	Basis() Basis
+	Basis() wire.EvaluationBasis
 	// Stands reports whether what was answered still holds.
 	Stands() bool
 }
 
-// Basis is what answers stand on, for their record.
-type Basis struct {
-	// Session, Person and Device are ids, empty where no session was asked about.
-	Session string `json:"-"`
-	Person  string `json:"-"`
-	Device  string `json:"-"`
-	// Application and Policy are the versions of the rules.
-	Application string `json:"application,omitempty"`
-	Policy      string `json:"policy,omitempty"`
+// Inputs seals what a request was answered from, so that it can be answered
+// again and so that it no longer can once any of the owners' keys is gone. Its
+// error wraps ErrTooLarge for more than a record may hold.
+type Inputs interface {
+	Seal(ctx context.Context, agency string, owners []string, decision string, canonical []byte) (wire.SealedInputs, error)
 }
+
+// ErrTooLarge says that inputs are more than a record may hold.
+var ErrTooLarge = errors.New("authzen: more than a record may hold")
 
 // Sealer makes and opens page tokens.
 type Sealer interface {
@@ -74,6 +75,7 @@ type Config struct {
 	Portals  Portals
 	Judge    Judge
 	Sealer   Sealer
+	Inputs   Inputs
 	Recorder Recorder
 	// Names are the host names and addresses that callers reach this port by.
 	Names  []string
@@ -101,7 +103,7 @@ type endpoint func(ctx context.Context, c *call) (answer any, err error)
 
 // New returns a Server.
 func New(c Config) (*Server, error) {
-	if c.Portals == nil || c.Judge == nil || c.Sealer == nil || c.Recorder == nil || len(c.Names) == 0 ||
+	if c.Portals == nil || c.Judge == nil || c.Sealer == nil || c.Inputs == nil || c.Recorder == nil || len(c.Names) == 0 ||
 		c.Clock == nil || c.Random == nil || c.Logger == nil {
 		return nil, errors.New("authzen: a member of the configuration is missing")
 	}

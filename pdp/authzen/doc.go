@@ -17,7 +17,8 @@
 //     Serialization, Error Responses). Members that the specification does not
 //     know are ignored; duplicate keys, trailing data and oversize are refused.
 //   - Every request is one audit record, and nothing is answered before that
-//     record is durable: else the answer is 503.
+//     record is durable: else the answer is 503. The record holds, sealed, what
+//     the request was answered from, so that it can be answered again.
 //   - A search finds exactly those of the asked type for which the evaluation
 //     is true. Its page tokens are sealed and belong to one portal and query.
 //   - A reason that is withheld from people is told by its code alone.

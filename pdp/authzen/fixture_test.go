@@ -45,6 +45,12 @@ type port struct {
 	fallen   bool // what was answered holds no more
 	question *wire.Question
 	onAsk    func()
+	heard    time.Time
+	of       string // whose session is asked about
+	owners   []string
+	sealed   [][]byte
+	sealErr  error
+	box      int
 }
 
 func newPort(t testing.TB) *port {
@@ -53,7 +59,7 @@ func newPort(t testing.TB) *port {
 		allowed: []string{"alice read record-1", "alice write record-1", "bob read record-1", "bob read record-2"}}
 	var err error
 	if p.Server, err = New(Config{
-		Portals: p, Judge: p, Sealer: seal.New([32]byte{1}), Recorder: p, Names: []string{"pdp.example", "127.0.0.1", "::1"},
+		Portals: p, Judge: p, Sealer: seal.New([32]byte{1}), Inputs: p, Recorder: p, Names: []string{"pdp.example", "127.0.0.1", "::1"},
 		Clock: p.clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
@@ -88,7 +94,20 @@ func (p *port) Append(_ context.Context, r wire.AuditRecord) (uint64, error) {
 }
 
 // Hear implements Judge.
-func (p *port) Hear(*wire.Portal) Hearing { return p }
+func (p *port) Hear(_ *wire.Portal, at time.Time) Hearing {
+	p.heard = at
+	return p
+}
+
+// Inputs implements Hearing.
+func (*port) Inputs(in *wire.EvaluationInputs) { in.Rules = 7 }
+
+// Seal implements Inputs.
+func (p *port) Seal(_ context.Context, agency string, owners []string, decision string, canonical []byte) (wire.SealedInputs, error) {
+	p.owners = owners
+	p.sealed = append(p.sealed, canonical)
+	return wire.SealedInputs{Key: agency + " " + decision, Box: make([]byte, p.box)}, p.sealErr
+}
 
 // Open implements Hearing.
 func (p *port) Open(q *wire.Question) Inquiry {
@@ -112,8 +131,10 @@ func (p *port) Answer(_ context.Context, subject, action, resource string) wire.
 func (p *port) Subjects() []string  { return p.people }
 func (p *port) Resources() []string { return p.things }
 func (p *port) Actions() []string   { return p.verbs }
-func (p *port) Basis() Basis        { return Basis{Application: "v1"} }
-func (p *port) Stands() bool        { return !p.fallen }
+func (p *port) Basis() wire.EvaluationBasis {
+	return wire.EvaluationBasis{Application: "v1", Session: p.of, Person: p.of}
+}
+func (p *port) Stands() bool { return !p.fallen }
 
 // send asks as hr, unless headers say otherwise.
 func (p *port) send(method, path, body string, headers ...string) *httptest.ResponseRecorder {

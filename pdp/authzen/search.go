@@ -121,7 +121,7 @@ func (s *Server) search(ctx context.Context, c *call, k seek) (any, error) {
 		if len(hits) > 0 {
 			at.After = hits[len(hits)-1]
 		}
-		if out.Page.NextToken, err = s.Sealer.Seal(pagePurpose, s.Clock().Add(pageLife), at); err != nil {
+		if out.Page.NextToken, err = s.Sealer.Seal(pagePurpose, c.at.Add(pageLife), at); err != nil {
 			return nil, err
 		}
 	}
@@ -206,7 +206,7 @@ func (s *Server) turn(c *call, q *wire.Question, in *search) (leaf, error) {
 		return at, nil
 	}
 	var last leaf
-	if s.Sealer.Open(pagePurpose, *in.Page.Token, s.Clock(), &last) != nil || last.Portal != at.Portal ||
+	if s.Sealer.Open(pagePurpose, *in.Page.Token, c.at, &last) != nil || last.Portal != at.Portal ||
 		!slices.Equal(last.Query, at.Query) || (in.Page.Limit != nil && last.Limit != at.Limit) {
 		return leaf{}, &requestError{why: reason.New(reason.AuthzenPage)}
 	}

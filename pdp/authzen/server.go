@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -60,10 +61,11 @@ type call struct {
 	hearing  Hearing
 	endpoint string
 	body     []byte
+	at       time.Time
 	claimed  int // bytes, once for each time that they are read
 	// filled in while it is answered, for the record
 	inquiries []Inquiry
-	results   []result
+	results   []wire.EvaluationResult
 	found     []string
 }
 
@@ -93,7 +95,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, http.StatusMethodNotAllowed, reason.New(reason.WrongMethod))
 		return
 	}
-	c := &call{portal: portal, hearing: s.Judge.Hear(portal), endpoint: path}
+	at := s.Clock().UTC().Round(0)
+	c := &call{portal: portal, hearing: s.Judge.Hear(portal, at), endpoint: path, at: at}
 	if c.body = body(w, r); c.body != nil {
 		s.answer(w, r, c, answer)
 	}
@@ -118,7 +121,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *call, decide 
 	id, err := s.record(r.Context(), c, w.Header().Get(headerRequestID))
 	if err != nil {
 		s.Logger.Error("an evaluation is not recorded", "portal", c.portal.ID, "error", err)
-		unavailable(w, r, reason.New(reason.AuditClosed))
+		why := reason.AuditClosed
+		if errors.Is(err, errUnsealed) {
+			why = reason.InputsUnsealed
+		}
+		unavailable(w, r, reason.New(why))
 		return
 	}
 	// What changed while the record was written is felt too.
@@ -212,6 +219,9 @@ type requestError struct {
 }
 
 func (e *requestError) Error() string { return "authzen: " + e.why.Code }
+
+// Reason is what the caller is told.
+func (e *requestError) Reason() wire.Reason { return e.why }
 
 func (e *requestError) status() int {
 	if e.code == 0 {

@@ -12,8 +12,10 @@ import (
 type Inquired struct {
 	Live bool
 	// Why says what an application may tell a person where it is not live.
-	Why      wire.Reason
-	Facts    wire.Facts
+	Why wire.Reason
+	// Inputs are what the decision was taken from, without a salt: whoever
+	// records them adds one.
+	Inputs   wire.DecisionInputs
 	Decision wire.Decision
 	// Stands reports whether nothing has changed since; never nil if Live.
 	Stands func() bool
@@ -51,7 +53,7 @@ func (m *Manager) Inquire(ctx context.Context, portalID, sessionID string, from 
 	ctx, cancel := context.WithTimeout(ctx, m.limits.Deadline)
 	defer cancel()
 	in, d := m.decide(ctx, asked{of: s, at: at, action: action, class: class})
-	return Inquired{Live: true, Facts: in.Facts, Decision: d, Stands: func() bool {
+	return Inquired{Live: true, Inputs: in, Decision: d, Stands: func() bool {
 		return !s.ended.Load() && s.generation.Load() == generation && m.epoch.Load() == epoch
 	}}
 }

@@ -17,7 +17,7 @@ func TestInquire(t *testing.T) {
 		return b.Inquire(t.Context(), portal, session, from, wire.ActionRead, "")
 	}
 	got := ask(thePlace.ID, id, netip.Addr{})
-	if !got.Live || got.Decision.Effect != wire.Allow || got.Facts.Person.ID != "per-1" || !got.Stands() {
+	if !got.Live || got.Decision.Effect != wire.Allow || got.Inputs.Facts.Person.ID != "per-1" || !got.Stands() {
 		t.Fatalf("%+v", got)
 	}
 	if got := ask(thePlace.ID, id, office); !got.Live {

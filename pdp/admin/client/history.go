@@ -42,6 +42,32 @@ type (
 		Uses uint64 `json:"uses"`
 		// Inputs is why the decision's inputs cannot be had; nil where they can.
 		Inputs *wire.Reason `json:"inputs,omitempty"`
+		// Evaluation is what an application asked; then Decision has an id and
+		// a time alone. Nil where a proxy asked.
+		Evaluation *Evaluation `json:"evaluation,omitempty"`
+	}
+	// Evaluation is one request of an application (AuthZEN).
+	Evaluation struct {
+		Detail wire.EvaluationDetail `json:"detail"`
+		// Policies are the application's own that determined an answer. InForce
+		// says that its rules of that version are those that decide now.
+		Policies []PolicyPlace `json:"policies,omitempty"`
+		InForce  bool          `json:"in_force"`
+		// Looks are the PDP's own decisions about sessions; none where the
+		// inputs cannot be had.
+		Looks []Looked `json:"looks,omitempty"`
+	}
+	// Looked is the PDP's own decision about a session that was asked about.
+	Looked struct {
+		Session string `json:"session"`
+		Class   string `json:"class,omitempty"`
+		// Why says of a session that it was not live; the rest is empty then.
+		Why      *wire.Reason  `json:"why,omitempty"`
+		Person   Named         `json:"person,omitzero"`
+		Device   Named         `json:"device,omitzero"`
+		Decision wire.Decision `json:"decision,omitzero"`
+		Policies []PolicyPlace `json:"policies,omitempty"`
+		InForce  bool          `json:"in_force"`
 	}
 	// Named is a record by its id, with the names that it has now. Names are
 	// empty where it is not known any more.

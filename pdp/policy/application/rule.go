@@ -19,6 +19,8 @@ import (
 type rule struct {
 	id     cedar.PolicyID
 	policy *cedar.Policy
+	file   string
+	line   int
 	texts  map[string]string // the application's own words, by language
 }
 
@@ -52,6 +54,7 @@ func (a *Application) readPolicies(names []string, files map[string][]byte, c *c
 				return wrong(errors.New("this @id stands in " + other + " already"))
 			}
 			seen[r.id] = name
+			r.file, r.line = name, p.Position().Line
 			if err := a.addRule(r); err != nil {
 				return wrong(err)
 			}
@@ -136,6 +139,19 @@ func concerns(scope ast.IsActionScopeNode, ancestors map[types.EntityUID]bool) b
 	default:
 		return true
 	}
+}
+
+// Place returns the file and the line that a policy begins at, by its @id; an
+// empty file where there is no such policy.
+func (a *Application) Place(id string) (file string, line int) {
+	for _, act := range a.actions {
+		for i := range act.rules {
+			if string(act.rules[i].id) == id {
+				return act.rules[i].file, act.rules[i].line
+			}
+		}
+	}
+	return "", 0
 }
 
 // All implements cedar.PolicyIterator.
