@@ -21,6 +21,7 @@ type People[T any] struct {
 	limit     int
 	retention time.Duration
 	dropped   func(*T)
+	taken     func(*T)
 
 	mu     sync.Mutex
 	people map[string]*list.Element // of *kept[T]
@@ -41,7 +42,18 @@ func NewPeople[T any](limit int, retention time.Duration, dropped func(*T)) *Peo
 	if dropped == nil {
 		dropped = func(*T) {}
 	}
-	return &People[T]{limit: limit, retention: retention, dropped: dropped, people: map[string]*list.Element{}, order: list.New()}
+	return &People[T]{
+		limit: limit, retention: retention, dropped: dropped, taken: func(*T) {},
+		people: map[string]*list.Element{}, order: list.New(),
+	}
+}
+
+// Counted has taken called, under the lock, with each state that Import takes
+// in: dropped's counterpart for a plugin that counts over everybody. Call it
+// before the People is used.
+func (p *People[T]) Counted(taken func(*T)) *People[T] {
+	p.taken = taken
+	return p
 }
 
 // Teach calls learn with the person's state, a zero one if there is none, and
@@ -145,6 +157,7 @@ func (p *People[T]) Import(r io.Reader) error {
 			p.drop(p.order.Back())
 		}
 		p.people[one.Person] = p.order.PushFront(one)
+		p.taken(&one.State)
 	}
 	return nil
 }

@@ -79,6 +79,27 @@ func TestAStateIsHandedOver(t *testing.T) {
 	}
 }
 
+func TestCountsOverEverybodyFollowAnImport(t *testing.T) {
+	old := NewPeople[int](10, month, nil)
+	for n := range 5 {
+		old.Teach(fmt.Sprint("p", n), morning.Add(time.Duration(n)*time.Hour), func(state *int) { *state = n + 1 })
+	}
+	var state bytes.Buffer
+	if err := old.Export(&state); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	young := NewPeople(3, month, func(state *int) { sum -= *state }).Counted(func(state *int) { sum += *state })
+	young.Teach("own", morning, func(state *int) { *state = 100; sum += 100 })
+	if err := young.Import(&state); err != nil || sum != 3+4+5 {
+		t.Errorf("over the three that are kept: %d, %v", sum, err)
+	}
+	young.Forget("p4")
+	if sum != 3+4 {
+		t.Errorf("after forgetting one: %d", sum)
+	}
+}
+
 func TestAStateThatCannotBeReadChangesNothing(t *testing.T) {
 	good := `{"person":"a","taught":"2026-11-02T09:00:00Z","state":1}`
 	for name, text := range map[string]string{
