@@ -13,6 +13,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/telemetry"
 	"github.com/menshen-zt/menshen/pdp/trust"
+	"github.com/menshen-zt/menshen/pdp/trust/fusion"
 	"github.com/menshen-zt/menshen/plugins/host"
 )
 
@@ -48,7 +49,7 @@ type touch struct {
 const taughtWithin = 2 * time.Minute
 
 func newSituation(ctx context.Context, c Config, s *state, o *operations, names *directory.Directory, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
-	weights, err := trust.DefaultWeights()
+	weights, err := fusion.DefaultWeights()
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (t *Trust) catchUp() (all bool) {
 		}
 		t.update(one, func(one *session, _ time.Time) {
 			for name := range latest.down {
-				t.hear(one, t.gone(name, now), now, false)
+				t.hear(one, t.gone(name, now), false)
 			}
 		})
 	}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
+	"github.com/menshen-zt/menshen/pdp/trust/fusion"
 )
 
 // Plugins asks the inference plugins (plugins/host).
@@ -27,7 +26,7 @@ type Plugins interface {
 type Config struct {
 	Plugins  Plugins
 	History  *History
-	Weights  *Weights
+	Weights  *fusion.Weights
 	Standing func(deviceID string) wire.DeviceStanding
 	Clock    func() time.Time
 	Logger   *slog.Logger
@@ -76,12 +75,19 @@ type Trust struct {
 	sessions map[string]*session
 }
 
+// plugin is one registered plugin as one session knows it.
+type plugin struct {
+	fusion.Plugin
+	// atSignIn is what it said before the last sign-in was taught.
+	atSignIn wire.Verdict
+}
+
 // session is one session's assessment and what it came from.
 type session struct {
 	mu        sync.Mutex
 	situation Situation
 	plugins   map[string]plugin
-	rising    rising
+	rising    fusion.Rising
 	current   wire.TrustAssessment
 }
 
@@ -170,10 +176,10 @@ func (t *Trust) assess(ctx context.Context, s Situation, signIn bool) wire.Trust
 	// A caller that goes away must not keep a verdict from being heard; the
 	// plugins' own deadlines bound the call.
 	verdicts := t.config.Plugins.Assess(context.WithoutCancel(ctx), t.observation(s))
-	return t.update(one, func(one *session, now time.Time) {
+	return t.update(one, func(one *session, _ time.Time) {
 		one.situation = s
 		for _, v := range verdicts {
-			t.hear(one, v, now, signIn)
+			t.hear(one, v, signIn)
 		}
 	})
 }
@@ -227,17 +233,16 @@ func (t *Trust) session(s Situation) *session {
 	}
 	one = &session{situation: s, plugins: make(map[string]plugin, len(t.registered))}
 	for name, cluster := range t.registered {
-		one.plugins[name] = plugin{name: name, cluster: cluster}
+		one.plugins[name] = plugin{Plugin: fusion.Plugin{Name: name, Cluster: cluster}}
 	}
 	t.sessions[s.SessionID] = one
 	return one
 }
 
-// hear takes in one plugin's newest verdict. What is not registered, or older
-// than what is known, is not heard.
-func (t *Trust) hear(one *session, v wire.Verdict, now time.Time, signIn bool) {
+// hear takes in one plugin's verdict. What is not registered is not heard.
+func (t *Trust) hear(one *session, v wire.Verdict, signIn bool) {
 	p, registered := one.plugins[v.Plugin]
-	if !registered || v.Cluster != p.cluster || v.ObservedAt.IsZero() || v.ObservedAt.Before(p.verdict.ObservedAt) {
+	if !registered || v.Cluster != p.Cluster {
 		return
 	}
 	if signIn {
@@ -245,8 +250,7 @@ func (t *Trust) hear(one *session, v wire.Verdict, now time.Time, signIn bool) {
 	} else {
 		v = untaught(p.atSignIn, v)
 	}
-	p.negative = remember(t.config.Weights, p.negative, v, now)
-	p.verdict = v
+	p.Plugin = p.Hear(t.config.Weights, v)
 	one.plugins[v.Plugin] = p
 }
 
@@ -285,20 +289,23 @@ func (t *Trust) update(one *session, change func(*session, time.Time)) wire.Trus
 func (t *Trust) fuse(one *session, now time.Time) wire.TrustAssessment {
 	w := t.config.Weights
 	s := &one.situation
-	in := inputs{now: now, signIn: s.SignIn, provenance: s.Provenance, plugins: slices.Collect(maps.Values(one.plugins))}
-	if s.DeviceID != "" {
-		in.standing = t.config.Standing(s.DeviceID)
+	in := fusion.Inputs{Now: now, SignIn: s.SignIn, Provenance: s.Provenance}
+	for _, p := range one.plugins {
+		in.Plugins = append(in.Plugins, p.Plugin)
 	}
-	f := fuse(w, in)
-	nats := one.rising.publish(w, f.nats, s.SignIn.At, now)
-	if held := nats - f.nats; held != 0 {
-		f.terms = append(f.terms, wire.TrustTerm{
-			Name: "rising", Nats: held, State: stateHeld,
+	if s.DeviceID != "" {
+		in.Standing = t.config.Standing(s.DeviceID)
+	}
+	f := fusion.Fuse(w, in)
+	nats := one.rising.Publish(w, f.Nats, s.SignIn.At, now)
+	if held := nats - f.Nats; held != 0 {
+		f.Terms = append(f.Terms, wire.TrustTerm{
+			Name: "rising", Nats: held, State: fusion.Held,
 			Reasons: []wire.Reason{reason.New(reason.TrustHeld, "seconds", seconds(w.Rising.Hold))},
 		})
 	}
 	return wire.TrustAssessment{
-		Nats: nats, Score: score(nats), Coverage: f.coverage, Terms: f.terms, Weights: w.Name(),
+		Nats: nats, Score: fusion.Score(nats), Coverage: f.Coverage, Terms: f.Terms, Weights: w.Name(),
 		AssessedAt: now, ValidUntil: t.validUntil(one, now),
 	}
 }
@@ -308,7 +315,7 @@ func (t *Trust) fuse(one *session, now time.Time) wire.TrustAssessment {
 func (t *Trust) validUntil(one *session, now time.Time) time.Time {
 	end := now.Add(2*t.config.Refresh + t.config.Refresh/2)
 	for _, p := range one.plugins {
-		if v := &p.verdict; !v.Missing && !v.ObservedAt.IsZero() {
+		if v := &p.Verdict; !v.Missing && !v.ObservedAt.IsZero() {
 			if e := v.ObservedAt.Add(v.TTL); e.After(now) && e.Before(end) {
 				end = e
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/store/bolt"
+	"github.com/menshen-zt/menshen/pdp/trust/fusion"
 )
 
 // rig is a Trust over a real store, with plugins that say what they are told.
@@ -197,8 +198,8 @@ func TestAnOlderVerdictDoesNotReplaceANewerOne(t *testing.T) {
 	r.Trust.Assess(t.Context(), situation("ses-1"))
 	one := r.sessions["ses-1"]
 	say := func(llr float64, when time.Time) {
-		r.update(one, func(one *session, now time.Time) {
-			r.hear(one, wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour, ObservedAt: when}, now, true)
+		r.update(one, func(one *session, _ time.Time) {
+			r.hear(one, wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour, ObservedAt: when}, true)
 		})
 	}
 	say(-2, at)
@@ -246,6 +247,7 @@ func TestNoSessionVouchesForItself(t *testing.T) {
 				r.say["net"] = *c.signIn
 				r.SignedIn(t.Context(), situation("ses-1"))
 			}
+			r.pass(time.Second)
 			r.say["net"] = c.later
 			got := r.Trust.Assess(t.Context(), situation("ses-1"))
 			var nats float64
@@ -313,10 +315,11 @@ func TestADeadPluginIsFeltInEverySession(t *testing.T) {
 			t.Errorf("told %q", r.changed)
 		}
 		missing := r.Current("ses-1").Terms
-		if i := len(missing) - 2; missing[i].State != stateMissing || missing[i].Reasons[0].Code != reason.PluginDown {
+		if i := len(missing) - 2; missing[i].State != fusion.Missing || missing[i].Reasons[0].Code != reason.PluginDown {
 			t.Errorf("%+v", missing)
 		}
 		// It comes back: asked at once, believed after a minute.
+		r.pass(time.Second)
 		r.speak(2)
 		r.PluginChanged("net", true)
 		synctest.Wait()

@@ -8,7 +8,7 @@ import (
 )
 
 // purePackages give the same answer for the same arguments (rule 3).
-var purePackages = []string{"internal/wire", "agent/evidence", "pdp/verifier", "pdp/policy"}
+var purePackages = []string{"internal/wire", "agent/evidence", "pdp/verifier", "pdp/policy", "pdp/trust/fusion"}
 
 // pureLibrary is what of the standard library they may import: nothing here
 // opens a file, a socket or a process, or keeps a clock or a random source

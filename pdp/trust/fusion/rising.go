@@ -1,10 +1,10 @@
-package trust
+package fusion
 
 import "time"
 
-// rising holds a score back while it rises (design: trust fusion). Its zero
-// value has published nothing.
-type rising struct {
+// Rising holds a score back while it rises. Its zero value has published
+// nothing.
+type Rising struct {
 	published bool
 	nats      float64   // what was published last
 	signInAt  time.Time // the sign-in that it was published for
@@ -14,9 +14,9 @@ type rising struct {
 	floor float64
 }
 
-// publish returns what may be published of nats now. Lowering acts at once; a
+// Publish returns what may be published of nats now. Lowering acts at once; a
 // rise needs the margin held, or a fresh sign-in.
-func (r *rising) publish(w *Weights, nats float64, signInAt, now time.Time) float64 {
+func (r *Rising) Publish(w *Weights, nats float64, signInAt, now time.Time) float64 {
 	fresh := signInAt.After(r.signInAt)
 	switch {
 	case !r.published || fresh || nats <= r.nats:

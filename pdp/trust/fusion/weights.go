@@ -1,4 +1,4 @@
-package trust
+package fusion
 
 import (
 	"crypto/sha256"
@@ -115,20 +115,21 @@ func (w *Weights) Check() []yamlfile.Fault {
 }
 
 func (w *Weights) checkTables(need func(bool, string, string), amount func(float64, string)) {
-	for _, c := range clusters() {
+	for _, c := range Clusters() {
 		weight, ok := w.Clusters[c]
 		path := "$.clusters"
 		need(ok, path, fmt.Sprintf("needs the cluster %s", c))
 		amount(weight.Weight, path)
 		need(weight.Correlation >= 0 && weight.Correlation <= 1, path, fmt.Sprintf("%s: correlation must lie between 0 and 1", c))
 	}
-	need(len(w.Clusters) == len(clusters()), "$.clusters", fmt.Sprintf("only %v are known", clusters()))
+	need(len(w.Clusters) == len(Clusters()), "$.clusters", fmt.Sprintf("only %v are known", Clusters()))
 	for name, c := range w.Calibration {
 		need(c.Scale > 0 && c.Scale <= 10, "$.calibration", name+": scale must lie between 0 and 10, 0 excluded")
 		need(math.Abs(c.Shift) <= 10, "$.calibration", name+": shift must lie between -10 and 10")
 	}
 }
 
-func clusters() []wire.Cluster {
+// Clusters are all that there are.
+func Clusters() []wire.Cluster {
 	return []wire.Cluster{wire.ClusterNetwork, wire.ClusterDevice, wire.ClusterTime, wire.ClusterBehaviour, wire.ClusterPosture}
 }

@@ -1,0 +1,112 @@
+package fusion
+
+import (
+	"math"
+	"time"
+
+	"github.com/menshen-zt/menshen/internal/reason"
+	"github.com/menshen-zt/menshen/internal/wire"
+)
+
+// Plugin is what is known of one registered plugin; its zero Verdict says that
+// it never answered.
+type Plugin struct {
+	Name    string
+	Cluster wire.Cluster
+	Verdict wire.Verdict
+	// Last is its newest evidence, for or against, whatever came after it.
+	Last Evidence
+}
+
+// Evidence is what a usable verdict weighed when it was observed, in nats.
+// Evidence against stays (as an alarm) when its plugin abstains or goes away,
+// until there is evidence for.
+type Evidence struct {
+	Nats float64
+	At   time.Time
+}
+
+// alarm is what is left of evidence against, in nats, never above 0.
+func (e Evidence) alarm(w *Weights, now time.Time) float64 {
+	return min(0, decay(e.Nats, now.Sub(e.At), w.Verdict.HalfLifeNegative))
+}
+
+// Hear returns the plugin with one more verdict heard. In which order verdicts
+// are heard changes nothing: of two, the newer counts, and of two of one
+// moment the worse.
+func (p Plugin) Hear(w *Weights, v wire.Verdict) Plugin {
+	if v.ObservedAt.IsZero() {
+		return p
+	}
+	p.Last = Remember(w, p.Last, v)
+	if v.ObservedAt.After(p.Verdict.ObservedAt) || v.ObservedAt.Equal(p.Verdict.ObservedAt) && worse(w, &v, &p.Verdict) {
+		p.Verdict = v
+	}
+	return p
+}
+
+// worse orders verdicts of one moment: missing, against, abstained, for.
+func worse(w *Weights, a, b *wire.Verdict) bool {
+	if a.Missing != b.Missing {
+		return a.Missing
+	}
+	ea, eb := Weigh(w, a), Weigh(w, b)
+	if ea != eb {
+		return ea < eb
+	}
+	return usable(b) && !usable(a)
+}
+
+// Remember returns the newest evidence after one more verdict. An abstention,
+// an absence and an answer that weighs nothing leave it as it was.
+func Remember(w *Weights, old Evidence, v wire.Verdict) Evidence {
+	e := Evidence{Nats: Weigh(w, &v), At: v.ObservedAt}
+	if e.Nats == 0 || e.At.Before(old.At) || e.At.Equal(old.At) && old.Nats <= e.Nats {
+		return old
+	}
+	return e
+}
+
+// usable tells an answer from an abstention or an absence. An answer without
+// confidence is an abstention: it must not fill the coverage.
+func usable(v *wire.Verdict) bool {
+	return !v.Missing && !v.Abstained && !v.ObservedAt.IsZero() && v.Confidence > 0 && !math.IsNaN(v.LLR)
+}
+
+// Weigh is a verdict's e_i at the moment it was observed: c · clip(calibrate(
+// llr), −b, +a), in nats; 0 for what is not a usable answer.
+func Weigh(w *Weights, v *wire.Verdict) float64 {
+	if !usable(v) {
+		return 0
+	}
+	llr := v.LLR
+	if c, ok := w.Calibration[v.Plugin]; ok {
+		llr = c.Scale*llr + c.Shift
+	}
+	return min(v.Confidence, 1) * max(-w.Verdict.CapNegative, min(llr, w.Verdict.CapPositive))
+}
+
+// contribution is e_i of the plugin now, whatever became of it.
+func (p *Plugin) contribution(w *Weights, now time.Time) (float64, string, []wire.Reason) {
+	v := &p.Verdict
+	alarm := p.Last.alarm(w, now)
+	switch {
+	case v.Missing || v.ObservedAt.IsZero():
+		reasons := v.Reasons
+		if len(reasons) == 0 {
+			reasons = []wire.Reason{reason.New(reason.PluginDown, "plugin", p.Name)}
+		}
+		return alarm - w.Verdict.Missing, Missing, reasons
+	case now.Sub(v.ObservedAt) >= v.TTL:
+		return alarm - w.Verdict.Missing, Missing, []wire.Reason{reason.New(reason.PluginExpired, "plugin", p.Name)}
+	case !usable(v):
+		return alarm, Abstained, v.Reasons
+	}
+	switch e, age := Weigh(w, v), now.Sub(v.ObservedAt); {
+	case e > 0:
+		return decay(e, age, w.Verdict.HalfLifePositive), Answered, v.Reasons
+	case e < 0:
+		return decay(e, age, w.Verdict.HalfLifeNegative), Answered, v.Reasons
+	}
+	return alarm, Answered, v.Reasons // no contrary evidence
+}
