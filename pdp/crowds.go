@@ -52,17 +52,20 @@ func (s shares) of(port string) int {
 // crowded bounds a port's connections. Anybody reaches the web's and the
 // agents' ports, so there the idle give way, and what nobody is known for yet
 // gets no more than its lane of the processor; a proxy that opens too many waits.
-func (p *PDP) crowded(l net.Listener, s service, port string, most int) net.Listener {
+func (p *PDP) crowded(l net.Listener, s service, port string, most int) (net.Listener, error) {
 	spoken, ok := s.(httpService)
 	if !ok || (port != "web" && port != "agents") {
-		return netutil.LimitListener(l, most)
+		return netutil.LimitListener(l, most), nil
 	}
 	crowd := admission.NewCrowd(l, most)
-	lane := admission.NewLane(crowd)
+	lane, err := admission.NewLane(crowd)
+	if err != nil {
+		return nil, err
+	}
 	crowd.Attend(spoken.Server)
 	lane.Attend(spoken.Server)
 	p.lanes[port] = lane
-	return lane
+	return lane, nil
 }
 
 // laneShed tells how many requests a port's lane turned away, once it listens.

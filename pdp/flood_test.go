@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,9 +29,11 @@ import (
 type flooded struct {
 	*watchedPDP
 	cookie string
+	// apart comes before a load's command: where it runs.
+	apart map[string][]string
 }
 
-func startFlooded(t *testing.T, configure func(*Config)) *flooded {
+func startFlooded(t testing.TB, configure func(*Config)) *flooded {
 	t.Helper()
 	f := new(flooded)
 	f.watchedPDP = startPDP(t, configure, func(p *PDP) {
@@ -59,7 +63,7 @@ func startFlooded(t *testing.T, configure func(*Config)) *flooded {
 	return f
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +88,8 @@ func (f *flooded) runs(role string, d time.Duration, handle string) func() seen 
 	order, err := json.Marshal(loadOf{Role: role, For: d, Web: f.config.Web.Listen, Proxies: f.config.Proxies.Listen, Origin: f.config.Web.Origin,
 		Secret: f.secret, Cookie: f.cookie, Handle: handle})
 	must(f.t, err)
-	cmd := exec.CommandContext(f.t.Context(), "/proc/self/exe", "-test.run=^TestAsLoad$") // #nosec G204 -- this very test
+	command := append(slices.Clone(f.apart[role]), fmt.Sprintf("/proc/%d/exe", os.Getpid()), "-test.run=^TestAsLoad$")
+	cmd := exec.CommandContext(f.t.Context(), command[0], command[1:]...) // #nosec G204 -- this very test
 	cmd.Env = append(os.Environ(), loadOrder+"="+string(order))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
@@ -150,7 +155,7 @@ func TestKnownSessionsAreAnsweredWhileSignInsFlood(t *testing.T) {
 	f.until("an end of the flood's work", func() bool { return runtime.NumGoroutine() < goroutines+50 })
 }
 
-// TestSignInsAreShedWhileTheWebPortIsFull takes every place of the port's lane:
+// TestSignInsAreShedWhileTheWebPortIsFull takes every turn of the port's lane:
 // a sign-in is told to come again, a known session is let in as before.
 func TestSignInsAreShedWhileTheWebPortIsFull(t *testing.T) {
 	f := startFlooded(t, func(*Config) {})
@@ -160,7 +165,7 @@ func TestSignInsAreShedWhileTheWebPortIsFull(t *testing.T) {
 		t.Fatal(status, err)
 	}
 	var all []net.Conn
-	for range 2 * runtime.GOMAXPROCS(0) {
+	for range runtime.GOMAXPROCS(0) {
 		near, far := net.Pipe()
 		conn := f.lanes["web"].Over(far)
 		go func() { _, _ = near.Write([]byte("x")) }()

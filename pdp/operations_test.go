@@ -56,14 +56,14 @@ func (c *collected) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 // watchedPDP is a PDP that runs and is looked at.
 type watchedPDP struct {
 	*PDP
-	t      *testing.T
+	t      testing.TB
 	ended  chan error
 	stop   context.CancelFunc
 	secret string
 	portal wire.Portal
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -80,7 +80,7 @@ func startWatched(t *testing.T, collectorURL string) *watchedPDP {
 
 // startPDP runs a PDP as its program does. Before it is initialised, configure
 // may change its configuration; before it runs, prepare may change its parts.
-func startPDP(t *testing.T, configure func(*Config), prepare func(*PDP)) *watchedPDP {
+func startPDP(t testing.TB, configure func(*Config), prepare func(*PDP)) *watchedPDP {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mnsh")
 	if err != nil {
@@ -114,7 +114,7 @@ func startPDP(t *testing.T, configure func(*Config), prepare func(*PDP)) *watche
 }
 
 // certificateFiles writes a certificate for the pages, by a CA of its own.
-func certificateFiles(t *testing.T, dir string) (certificate, key string) {
+func certificateFiles(t testing.TB, dir string) (certificate, key string) {
 	t.Helper()
 	ca, err := keyring.NewAuthority(time.Now())
 	if err != nil {

@@ -184,7 +184,10 @@ func (p *PDP) listen(ctx context.Context) (servers []server, err error) {
 		if err != nil {
 			return servers, fmt.Errorf("%s.listen: %w", l.name, err)
 		}
-		servers = append(servers, server{l.name, p.crowded(listener, l.service, l.name, most.of(l.name)), l.service})
+		if listener, err = p.crowded(listener, l.service, l.name, most.of(l.name)); err != nil {
+			return servers, err
+		}
+		servers = append(servers, server{l.name, listener, l.service})
 	}
 	socket, err := admin.Listen(p.config.Admin.Socket, len(p.config.Admin.UIDs) > 0)
 	if err != nil {

@@ -239,21 +239,24 @@ func TestTheNetworkThatHoldsMostGivesWay(t *testing.T) {
 	}
 }
 
-// lanes returns a server of a lane, and a function that takes up all places.
+// lanes returns a server of a lane, and a function that takes all turns.
 func lanes(t *testing.T) (address string, fill func() (free func())) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	lane := admission.NewLane(l)
+	lane, err := admission.NewLane(l)
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 	lane.Attend(server)
 	go func() { _ = server.Serve(lane) }()
 	t.Cleanup(func() { _ = server.Close() })
 	fill = func() func() {
 		var all []net.Conn
-		for range 2 * runtime.GOMAXPROCS(0) { // a request that does not end holds its place only while it is read
+		for range runtime.GOMAXPROCS(0) { // a request that does not end keeps its turn only while it is read
 			near, far := net.Pipe()
 			conn := lane.Over(far)
 			go func() { _, _ = near.Write([]byte("x")) }()
@@ -287,19 +290,19 @@ func status(t *testing.T, address string) (int, http.Header) {
 
 func TestALaneShedsWhatItCannotReadInTime(t *testing.T) {
 	address, fill := lanes(t)
-	for range 3 { // places are given back
+	for range 3 { // turns end
 		if code, _ := status(t, address); code != http.StatusOK {
 			t.Fatal(code)
 		}
 	}
 	free := fill()
 	if code, header := status(t, address); code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
-		t.Error("all places are taken, and it answers", code)
+		t.Error("all turns are taken, and it answers", code)
 	}
 	free()
 	for range 20 {
 		if code, _ := status(t, address); code != http.StatusOK {
-			t.Fatal("no place was given back:", code)
+			t.Fatal("no turn ended:", code)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package admission
 
 import (
+	"container/list"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"runtime"
@@ -13,25 +15,28 @@ import (
 )
 
 // Lane is a listener whose connections are worked on few at a time: from when
-// bytes have arrived until more are waited for or a handler begins, a
-// connection holds one of the lane's places. TLS handshakes and the reading of
-// requests, which nobody has to be known for, so leave the processor to others
-// as soon as there are many of them. A request that waited too long for its
-// place is told to come again.
+// bytes have arrived until more are waited for, something is sent or a handler
+// begins, a connection has one of the lane's turns. TLS handshakes and the
+// reading of requests, which nobody has to be known for, so leave the processor
+// to others as soon as there are many of them. A request that waited too long
+// for its turn is told to come again.
 type Lane struct {
 	net.Listener
-	places chan struct{}
-	shed   atomic.Uint64
+	turns *turns
+	shed  atomic.Uint64
 }
 
-// laneWait is how long bytes that have arrived wait for a place. Beyond that
-// they are read all the same, and what they ask for is shed: a lane slows down,
-// and never stops.
+// laneWait is how long what has arrived waits for its turn. What waited longer
+// is read all the same, and what it asks for is shed.
 const laneWait = 100 * time.Millisecond
 
-// NewLane returns a Lane with two places for each processor.
-func NewLane(l net.Listener) *Lane {
-	return &Lane{Listener: l, places: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+// NewLane returns a Lane over l with a turn for each processor.
+func NewLane(l net.Listener) (*Lane, error) {
+	turns, err := newTurns(runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, err
+	}
+	return &Lane{Listener: l, turns: turns}, nil
 }
 
 // Accept implements net.Listener.
@@ -40,8 +45,12 @@ func (l *Lane) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.turns.pass() // the others wait in the system, where they cost nothing
 	return l.Over(conn), nil
 }
+
+// Close implements net.Listener. What is left is worked on all at once.
+func (l *Lane) Close() error { return errors.Join(l.turns.close(), l.Listener.Close()) }
 
 // Shed returns how many requests came too late.
 func (l *Lane) Shed() uint64 { return l.shed.Load() }
@@ -49,7 +58,7 @@ func (l *Lane) Shed() uint64 { return l.shed.Load() }
 // Over returns conn as one of the lane's.
 func (l *Lane) Over(conn net.Conn) net.Conn { return &inLane{Conn: conn, lane: l} }
 
-// Attend has server give back a connection's place when a handler begins.
+// Attend has server end a connection's turn when a handler begins.
 func (l *Lane) Attend(server *http.Server) {
 	before := server.ConnContext
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -65,7 +74,10 @@ func (l *Lane) Attend(server *http.Server) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		late := conn.begin(r.ProtoMajor == 1)
+		late, ok := conn.begin(r)
+		if !ok {
+			return // it was given up
+		}
 		defer conn.end()
 		if late {
 			l.shed.Add(1)
@@ -84,24 +96,31 @@ type inLane struct {
 	lane *Lane
 
 	mu    sync.Mutex
-	holds bool
+	turn  bool // has one
 	late  bool // since the last request
+	known bool // has asked for something before
 	// serving says that the connection's one request is being answered: until
-	// then the server does not read on, so nothing would give a place back.
-	// With HTTP/2 it reads all the time.
+	// then the server does not read on, so nothing would end a turn. With HTTP/2
+	// it reads all the time.
 	serving bool
 	closed  bool
 }
 
-// Read implements net.Conn: it holds no place while it waits for bytes, and one
+// Read implements net.Conn: it has no turn while it waits for bytes, and one
 // when it returns some.
 func (c *inLane) Read(b []byte) (int, error) {
-	c.release()
+	c.leave()
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		c.acquire()
+		c.enter()
 	}
 	return n, err
+}
+
+// Write implements net.Conn: whoever does not take what is sent keeps no turn.
+func (c *inLane) Write(b []byte) (int, error) {
+	c.leave()
+	return c.Conn.Write(b)
 }
 
 // Close implements net.Conn.
@@ -109,61 +128,60 @@ func (c *inLane) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.release()
+	c.leave()
 	return c.Conn.Close()
 }
 
 // NetConn returns the connection below.
 func (c *inLane) NetConn() net.Conn { return c.Conn }
 
-func (c *inLane) acquire() {
-	if c.isServing() {
+func (c *inLane) enter() {
+	among, waits := c.among()
+	if !waits {
 		return
 	}
-	inTime := c.lane.wait()
+	late, _ := c.lane.turns.take(among, nil)
 	c.mu.Lock()
 	// HTTP/1.1 has a second reader in the background, and another goroutine
 	// may have closed the connection meanwhile.
-	keeps := inTime && !c.holds && !c.serving && !c.closed
-	c.holds = c.holds || keeps
-	c.late = c.late || !inTime
+	keeps := !c.turn && !c.serving && !c.closed
+	c.turn = c.turn || keeps
+	c.late = c.late || late
 	c.mu.Unlock()
-	if inTime && !keeps {
-		<-c.lane.places
+	if !keeps {
+		c.lane.turns.end()
 	}
 }
 
-func (c *inLane) isServing() bool {
+// among tells with whom the connection waits, if it has to.
+func (c *inLane) among() (among *list.List, waits bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.serving
+	if c.known {
+		return &c.lane.turns.regulars, !c.serving
+	}
+	return &c.lane.turns.newcomers, !c.serving
 }
 
-func (l *Lane) wait() bool {
-	select {
-	case l.places <- struct{}{}:
-		return true
-	default:
-	}
-	limit := time.NewTimer(laneWait)
-	defer limit.Stop()
-	select {
-	case l.places <- struct{}{}:
-		return true
-	case <-limit.C:
-		return false
-	}
-}
-
-// begin gives the place back as a request's handler begins, and reports whether
-// the request came too late. Alone says that the connection serves no other.
-func (c *inLane) begin(alone bool) (late bool) {
+// begin ends the turn as a request's handler begins, and reports whether the
+// request came too late. Of the requests of HTTP/2, of which many arrive at
+// once, each waits for a turn to begin; it reports false if one is given up
+// before.
+func (c *inLane) begin(r *http.Request) (late, ok bool) {
+	alone := r.ProtoMajor == 1
 	c.mu.Lock()
-	c.serving = alone
+	c.serving, c.known = alone, true
 	late, c.late = c.late, false
 	c.mu.Unlock()
-	c.release()
-	return late
+	if alone {
+		c.leave()
+		return late, true
+	}
+	waited, ok := c.lane.turns.take(&c.lane.turns.regulars, r.Context().Done())
+	if ok {
+		c.lane.turns.end()
+	}
+	return late || waited, ok
 }
 
 func (c *inLane) end() {
@@ -172,13 +190,13 @@ func (c *inLane) end() {
 	c.serving = false
 }
 
-func (c *inLane) release() {
+func (c *inLane) leave() {
 	c.mu.Lock()
-	held := c.holds
-	c.holds = false
+	had := c.turn
+	c.turn = false
 	c.mu.Unlock()
-	if held {
-		<-c.lane.places
+	if had {
+		c.lane.turns.end()
 	}
 }
 

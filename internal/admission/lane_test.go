@@ -1,133 +1,212 @@
-package admission_test
+package admission
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/menshen-zt/menshen/internal/admission"
 )
 
-// track is a lane over pipes, whose time can be faked.
+// track is a lane whose connections are pipes.
 type track struct {
 	t      *testing.T
-	lane   *admission.Lane
+	lane   *Lane
 	server *http.Server
 }
 
 func newTrack(t *testing.T, handler http.HandlerFunc) *track {
 	t.Helper()
-	k := &track{t: t, lane: admission.NewLane(nil), server: &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler}}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane, err := NewLane(listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lane.Close() })
+	k := &track{t: t, lane: lane, server: &http.Server{Handler: handler}} // #nosec G112 -- it listens nowhere
 	k.lane.Attend(k.server)
 	return k
 }
 
-// arrive has a byte arrive on a new connection, which holds a place from then
-// on if there is one.
-func (k *track) arrive() (conn, far net.Conn) {
+// arriving reads a byte that arrives on a connection; done is closed once it has.
+func (k *track) arriving() (conn, far net.Conn, done chan struct{}) {
 	k.t.Helper()
 	near, far := net.Pipe()
-	conn = k.lane.Over(near)
-	read := make(chan error, 1)
-	go func() { _, err := conn.Read(make([]byte, 1)); read <- err }()
+	conn, done = k.lane.Over(near), make(chan struct{})
+	k.t.Cleanup(func() { _, _ = conn.Close(), far.Close() })
+	go func() {
+		defer close(done)
+		_, _ = conn.Read(make([]byte, 1))
+	}()
 	if _, err := far.Write([]byte("x")); err != nil {
 		k.t.Fatal(err)
 	}
-	if err := <-read; err != nil {
-		k.t.Fatal(err)
-	}
+	return conn, far, done
+}
+
+// arrive returns a connection that has a turn.
+func (k *track) arrive() (conn, far net.Conn) {
+	k.t.Helper()
+	conn, far, done := k.arriving()
+	<-done
 	return conn, far
 }
 
-// ask answers a request on a connection, as the server does.
-func (k *track) ask(conn net.Conn, major int) int {
-	r := httptest.NewRequestWithContext(k.server.ConnContext(k.t.Context(), conn), http.MethodGet, "/", nil)
-	r.ProtoMajor = major
-	rec := httptest.NewRecorder()
-	k.server.Handler.ServeHTTP(rec, r)
-	return rec.Code
+// full takes all turns.
+func (k *track) full() (all []net.Conn) {
+	k.t.Helper()
+	for range runtime.GOMAXPROCS(0) {
+		conn, _ := k.arrive()
+		all = append(all, conn)
+	}
+	k.free(0)
+	return all
 }
 
-// free returns how many places are free.
-func (k *track) free() int {
-	n := 0
+// asking is a request on a connection.
+func (k *track) asking(conn net.Conn, major int) *http.Request {
+	r := httptest.NewRequestWithContext(k.server.ConnContext(k.t.Context(), conn), http.MethodGet, "/", nil)
+	r.ProtoMajor = major
+	return r
+}
+
+func (k *track) answered(r *http.Request) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	k.server.Handler.ServeHTTP(rec, r)
+	return rec
+}
+
+// free asks that so many turns are free and nobody waits.
+func (k *track) free(want int) {
+	k.t.Helper()
+	k.lane.turns.mu.Lock()
+	defer k.lane.turns.mu.Unlock()
+	if t := k.lane.turns; t.free != want || !t.none() {
+		k.t.Errorf("%d turns are free, not %d; somebody waits: %v", t.free, want, !t.none())
+	}
+}
+
+// waits returns once somebody waits.
+func (k *track) waits() {
 	for {
-		conn, _ := k.arrive()
-		defer func() { _ = conn.Close() }()
-		if k.ask(conn, 1) == http.StatusServiceUnavailable {
-			return n
+		k.lane.turns.mu.Lock()
+		none := k.lane.turns.none()
+		k.lane.turns.mu.Unlock()
+		if !none {
+			return
 		}
-		again, _ := k.arrive() // holds what ask gave back
-		defer func() { _ = again.Close() }()
-		n++
+		runtime.Gosched()
 	}
 }
 
 func ok(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 
-// Bytes that wait for a place when their connection is closed leave none taken.
-func TestAConnectionThatIsClosedKeepsNoPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := newTrack(t, ok)
-		all := 2 * runtime.GOMAXPROCS(0)
-		if n := k.free(); n != all {
-			t.Fatalf("%d places are free of %d", n, all)
-		}
-		var holding []net.Conn
-		for range all {
-			conn, _ := k.arrive()
-			holding = append(holding, conn)
-		}
-		near, far := net.Pipe()
-		late := k.lane.Over(near)
-		read := make(chan struct{})
-		go func() { _, _ = late.Read(make([]byte, 1)); close(read) }()
-		go func() { _, _ = far.Write([]byte("x")) }()
-		synctest.Wait() // it waits for a place
-		_ = late.Close()
-		_ = holding[0].Close()
-		<-read
-		for _, conn := range holding[1:] {
-			_ = conn.Close()
-		}
-		if n := k.free(); n != all {
-			t.Errorf("%d places are free of %d", n, all)
-		}
-	})
+// Bytes that wait for a turn when their connection is closed leave none taken.
+func TestAConnectionThatIsClosedKeepsNoTurn(t *testing.T) {
+	k := newTrack(t, ok)
+	all := k.full()
+	late, _, done := k.arriving()
+	k.waits()
+	for _, conn := range append(all, late) {
+		_ = conn.Close()
+	}
+	<-done
+	k.free(len(all))
 }
 
-// What a client sends while its request is answered takes no place: it is not
+// What a client sends while its request is answered takes no turn: it is not
 // read on before that is done, however long it takes.
-func TestWhatComesDuringARequestTakesNoPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun, release := make(chan struct{}), make(chan struct{})
-		slow := false
-		k := newTrack(t, func(http.ResponseWriter, *http.Request) {
-			if slow {
-				begun <- struct{}{}
-				<-release
-			}
-		})
-		conn, far := k.arrive()
-		slow = true
-		done := make(chan struct{})
-		go func() { k.ask(conn, 1); close(done) }()
-		<-begun
-		slow = false
-		more := make(chan struct{})
-		go func() { _, _ = conn.Read(make([]byte, 1)); close(more) }() // as the server does in the background
-		if _, err := far.Write([]byte("y")); err != nil {
-			t.Fatal(err)
-		}
-		<-more
-		if n, all := k.free(), 2*runtime.GOMAXPROCS(0); n != all {
-			t.Errorf("%d places are free of %d", n, all)
-		}
-		close(release)
-		<-done
+func TestWhatComesDuringARequestTakesNoTurn(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	k := newTrack(t, func(http.ResponseWriter, *http.Request) {
+		close(begun)
+		<-release
 	})
+	conn, far := k.arrive()
+	answered := make(chan struct{})
+	go func() { defer close(answered); k.answered(k.asking(conn, 1)) }()
+	<-begun
+	more := make(chan struct{})
+	go func() { defer close(more); _, _ = conn.Read(make([]byte, 1)) }() // as the server does in the background
+	if _, err := far.Write([]byte("y")); err != nil {
+		t.Fatal(err)
+	}
+	<-more
+	k.free(runtime.GOMAXPROCS(0))
+	close(release)
+	<-answered
+}
+
+// Whoever does not take what is sent keeps no turn.
+func TestWhoeverIsSentToKeepsNoTurn(t *testing.T) {
+	k := newTrack(t, ok)
+	conn, far := k.arrive()
+	sent := make(chan struct{})
+	go func() { defer close(sent); _, _ = conn.Write([]byte("ab")) }()
+	if _, err := far.Read(make([]byte, 1)); err != nil { // the second byte is left
+		t.Fatal(err)
+	}
+	k.free(runtime.GOMAXPROCS(0))
+	_ = far.Close()
+	<-sent
+}
+
+// Where no turn ends the lane goes on, and what waited is told to come again.
+func TestTurnsThatDoNotEndStopNobody(t *testing.T) {
+	k := newTrack(t, ok)
+	all := k.full()
+	for _, major := range []int{1, 2} {
+		conn, _ := k.arrive()
+		if rec := k.answered(k.asking(conn, major)); rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("HTTP/%d: %d %v", major, rec.Code, rec.Header())
+		}
+		_ = conn.Close()
+	}
+	if k.lane.Shed() != 2 {
+		t.Error(k.lane.Shed(), "shed")
+	}
+	for _, conn := range all {
+		_ = conn.Close()
+	}
+	k.free(len(all))
+	conn, _ := k.arrive()
+	if rec := k.answered(k.asking(conn, 1)); rec.Code != http.StatusOK {
+		t.Error("afterwards:", rec.Code)
+	}
+}
+
+// A stream that is reset before its turn is not worked on (CVE-2023-44487).
+func TestAStreamThatIsGivenUpIsNotServed(t *testing.T) {
+	k := newTrack(t, func(http.ResponseWriter, *http.Request) { t.Error("it was served") })
+	all := k.full()
+	near, _ := net.Pipe()
+	r := k.asking(k.lane.Over(near), 2)
+	ctx, reset := context.WithCancel(r.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); k.answered(r.WithContext(ctx)) }()
+	k.waits()
+	reset()
+	<-done
+	k.free(0)
+	for _, conn := range all {
+		_ = conn.Close()
+	}
+	k.free(len(all))
+}
+
+// A lane that is closed lets go who waits, and holds up nobody from then on.
+func TestAClosedLaneHoldsUpNobody(t *testing.T) {
+	k := newTrack(t, ok)
+	k.full()
+	_, _, done := k.arriving()
+	k.waits()
+	if err := k.lane.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	k.arrive()
 }

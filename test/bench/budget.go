@@ -20,6 +20,7 @@ type budget struct {
 var budgets = []budget{
 	{"decision", decisions},
 	{"latency", latencies},
+	{"overload", overloads},
 	{"nginx", throughNginx},
 	{"ext_authz", envoys},
 	{"peers", peers},
