@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"google.golang.org/grpc"
+
 	inferencev2 "github.com/menshen-zt/menshen/plugins/contract/inferencepb/v2"
 )
 
@@ -23,7 +25,7 @@ type Client interface {
 	// Contract is the version that the plugin speaks.
 	Contract() int
 	Describe(ctx context.Context) (Description, error)
-	// Observe teaches any number of observations, in batches.
+	// Observe teaches any number of observations, in batches that a message holds.
 	Observe(ctx context.Context, observations []Observation) (learned int, err error)
 	Assess(ctx context.Context, o Observation) (Verdict, error)
 	// Rehearse judges and then learns what next returns until it says false,
@@ -51,18 +53,14 @@ func (c *client) Describe(ctx context.Context) (Description, error) {
 }
 
 func (c *client) Observe(ctx context.Context, observations []Observation) (learned int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a stream that is left ends
 	stream, err := c.rpc.Observe(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for len(observations) > 0 {
-		n := min(len(observations), MaxBatch)
-		request := &inferencev2.ObserveRequest{Observations: make([]*inferencev2.Observation, 0, n)}
-		for i := range observations[:n] {
-			request.Observations = append(request.Observations, toProtoObservation(&observations[i]))
-		}
-		observations = observations[n:]
-		if err := stream.Send(request); err != nil {
+	for request := range batches(observations) {
+		if stream.Send(request) != nil {
 			break // CloseAndRecv says why
 		}
 	}
@@ -130,7 +128,10 @@ func (c *client) Forget(ctx context.Context, person string) error {
 }
 
 func (c *client) Export(ctx context.Context, w io.Writer) error {
-	stream, err := c.rpc.Export(ctx, &inferencev2.ExportRequest{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends a plugin that has more than is wanted
+	// A host bounds answers far below a piece of state.
+	stream, err := c.rpc.Export(ctx, &inferencev2.ExportRequest{}, grpc.MaxCallRecvMsgSize(MaxMessageBytes))
 	if err != nil {
 		return err
 	}
@@ -153,11 +154,18 @@ func (c *client) Export(ctx context.Context, w io.Writer) error {
 }
 
 func (c *client) Import(ctx context.Context, r io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // what was sent in part is never taken
 	stream, err := c.rpc.Import(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(pieces{send: stream.Send}, onlyReader{r}, make([]byte, pieceBytes)); err != nil && !errors.Is(err, io.EOF) {
+	bounded := &io.LimitedReader{R: r, N: MaxStateBytes + 1}
+	_, err = io.CopyBuffer(pieces{send: stream.Send}, bounded, make([]byte, pieceBytes))
+	switch {
+	case bounded.N == 0:
+		return ErrStateTooLarge
+	case err != nil && !errors.Is(err, io.EOF): // of io.EOF, CloseAndRecv says why
 		return err
 	}
 	_, err = stream.CloseAndRecv()

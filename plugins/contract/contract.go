@@ -34,6 +34,7 @@ const (
 	MaxTexts        = 32
 	MaxClaims       = 256
 	MaxFiles        = 4096
+	MaxFileBytes    = 64 // of one digest
 	// MaxStateBytes bounds what a plugin hands to its next version.
 	MaxStateBytes = 64 << 20
 )
@@ -190,7 +191,8 @@ type Learner interface {
 type Keeper interface {
 	// Export writes the state, at most MaxStateBytes.
 	Export(w io.Writer) error
-	// Import takes a state in place of its own; on an error it keeps its own.
+	// Import takes a whole state in place of its own, to the reader's end; on an
+	// error it keeps its own.
 	Import(r io.Reader) error
 	// Forget drops all that is kept of a person.
 	Forget(person string)

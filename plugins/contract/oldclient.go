@@ -35,6 +35,9 @@ func (c *oldClient) Observe(ctx context.Context, observations []Observation) (le
 			}
 		}
 		observations = observations[n:]
+		if len(request.Observations) == 0 {
+			continue
+		}
 		reply, err := c.rpc.Observe(ctx, request)
 		if err != nil {
 			return learned, err

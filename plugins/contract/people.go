@@ -21,6 +21,7 @@ type People[T any] struct {
 	limit     int
 	retention time.Duration
 	dropped   func(*T)
+	check     func(*T) error
 	taken     func(*T)
 
 	mu     sync.Mutex
@@ -43,7 +44,7 @@ func NewPeople[T any](limit int, retention time.Duration, dropped func(*T)) *Peo
 		dropped = func(*T) {}
 	}
 	return &People[T]{
-		limit: limit, retention: retention, dropped: dropped, taken: func(*T) {},
+		limit: limit, retention: retention, dropped: dropped, check: func(*T) error { return nil }, taken: func(*T) {},
 		people: map[string]*list.Element{}, order: list.New(),
 	}
 }
@@ -53,6 +54,13 @@ func NewPeople[T any](limit int, retention time.Duration, dropped func(*T)) *Peo
 // before the People is used.
 func (p *People[T]) Counted(taken func(*T)) *People[T] {
 	p.taken = taken
+	return p
+}
+
+// Checked has Import ask check of each state before it takes any: an error
+// refuses them all. Call it before the People is used.
+func (p *People[T]) Checked(check func(*T) error) *People[T] {
+	p.check = check
 	return p
 }
 
@@ -127,18 +135,44 @@ func (p *People[T]) drop(element *list.Element) {
 	p.dropped(&one.State)
 }
 
-// Export writes all states as JSON, a line each, taught longest ago first (Keeper).
+// Export writes all states as JSON, a line each, taught longest ago first
+// (Keeper). It waits for a slow reader without the lock: who is taught
+// meanwhile may stand there with the newer state, who is forgotten is left out.
 func (p *People[T]) Export(w io.Writer) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	lines := bufio.NewWriter(w)
-	encoder := json.NewEncoder(lines)
-	for element := p.order.Back(); element != nil; element = element.Prev() {
-		if err := encoder.Encode(element.Value); err != nil {
+	for _, person := range p.names() {
+		line, err := p.line(person)
+		if err != nil {
+			return fmt.Errorf("contract: export: %w", err)
+		}
+		if _, err := lines.Write(line); err != nil {
 			return fmt.Errorf("contract: export: %w", err)
 		}
 	}
 	return lines.Flush()
+}
+
+// names are the people kept, taught longest ago first.
+func (p *People[T]) names() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]string, 0, len(p.people))
+	for element := p.order.Back(); element != nil; element = element.Prev() {
+		all = append(all, element.Value.(*kept[T]).Person)
+	}
+	return all
+}
+
+// line is one person's state as Export writes it, empty if it is kept no more.
+func (p *People[T]) line(person string) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	element, known := p.people[person]
+	if !known {
+		return nil, nil
+	}
+	line, err := json.Marshal(element.Value)
+	return append(line, '\n'), err
 }
 
 // Import takes states that Export wrote in place of its own (Keeper).
@@ -177,6 +211,9 @@ func (p *People[T]) read(r io.Reader) ([]*kept[T], error) {
 			return nil, err
 		case one.Person == "" || one.Taught.IsZero() || seen[one.Person]:
 			return nil, errors.New("a person without a name or a time, or one that stands twice")
+		}
+		if err := p.check(&one.State); err != nil {
+			return nil, err
 		}
 		seen[one.Person] = true
 		all = append(all, one)

@@ -117,3 +117,18 @@ func TestAStateThatCannotBeReadChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAStateThatThePluginRefusesIsNotTaken(t *testing.T) {
+	sum := 0
+	p := NewPeople(10, month, func(state *int) { sum -= *state }).Counted(func(state *int) { sum += *state }).Checked(func(state *int) error {
+		if *state < 0 {
+			return fmt.Errorf("%d", *state)
+		}
+		return nil
+	})
+	p.Teach("own", morning, func(state *int) { *state++; sum++ })
+	state := `{"person":"a","taught":"2026-11-02T09:00:00Z","state":10}{"person":"b","taught":"2026-11-02T09:00:00Z","state":-1}`
+	if err := p.Import(strings.NewReader(state)); err == nil || sum != 1 || seen(p, "own", morning) != 1 {
+		t.Errorf("%v, over all %d", err, sum)
+	}
+}

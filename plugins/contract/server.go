@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -25,6 +26,7 @@ func newServer(impl Plugin) *server {
 	if len(kinds) == 0 {
 		kinds = []Kind{KindSignIn}
 	}
+	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return k == KindSituation }) // never taught
 	return &server{impl: impl, kinds: kinds}
 }
 
@@ -136,14 +138,19 @@ func (s *server) Export(_ *inferencev2.ExportRequest, stream grpc.ServerStreamin
 }
 
 func (s *server) Import(stream grpc.ClientStreamingServer[inferencev2.State, inferencev2.ImportReply]) error {
-	state := &received{recv: stream.Recv}
-	if keeper, ok := s.impl.(Keeper); ok {
-		if err := keeper.Import(state); err != nil {
-			return status.Error(codes.InvalidArgument, err.Error())
-		}
-	}
-	if err := drain(state); err != nil {
+	state, err := whole(stream.Recv)
+	if err != nil {
 		return err
+	}
+	keeper, ok := s.impl.(Keeper)
+	switch {
+	case ok:
+		err = keeper.Import(bytes.NewReader(state))
+	case len(state) > 0:
+		err = errors.New("contract: a state for a plugin that keeps nothing")
+	}
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
 	}
 	return stream.SendAndClose(&inferencev2.ImportReply{})
 }
@@ -158,12 +165,10 @@ func checkObservation(o *inferencev2.Observation) error {
 	for _, c := range o.GetPosture() {
 		texts = append(texts, c.GetId(), c.GetState())
 	}
-	for _, text := range append(texts, o.GetFiles()...) {
-		if len(text) > MaxTextBytes {
-			return status.Error(codes.InvalidArgument, "text too long")
-		}
-	}
+	tooLong := func(bytes int) func(string) bool { return func(text string) bool { return len(text) > bytes } }
 	switch {
+	case slices.ContainsFunc(texts, tooLong(MaxTextBytes)) || slices.ContainsFunc(o.GetFiles(), tooLong(MaxFileBytes)):
+		return status.Error(codes.InvalidArgument, "text too long")
 	case o.GetPerson() == "":
 		return status.Error(codes.InvalidArgument, "no person")
 	case len(o.GetPosture()) > MaxClaims || len(o.GetFiles()) > MaxFiles:

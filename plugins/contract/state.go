@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	inferencev2 "github.com/menshen-zt/menshen/plugins/contract/inferencepb/v2"
 )
 
@@ -29,38 +32,19 @@ func (p pieces) Write(data []byte) (int, error) {
 	return written, nil
 }
 
-// onlyReader hides other ways to copy, so that the pieces keep their size.
-type onlyReader struct{ io.Reader }
-
-// received reads the pieces of a state, at most MaxStateBytes.
-type received struct {
-	recv  func() (*inferencev2.State, error)
-	rest  []byte
-	total int
-}
-
-// Read implements io.Reader.
-func (r *received) Read(into []byte) (int, error) {
-	for len(r.rest) == 0 {
-		state, err := r.recv()
-		if err != nil {
-			return 0, err // io.EOF at the end
+// whole receives a state to its end: a plugin takes a whole one or none.
+func whole(recv func() (*inferencev2.State, error)) ([]byte, error) {
+	var all []byte
+	for {
+		state, err := recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		case len(all)+len(state.GetPiece()) > MaxStateBytes:
+			return nil, status.Error(codes.InvalidArgument, ErrStateTooLarge.Error())
 		}
-		if r.total += len(state.GetPiece()); r.total > MaxStateBytes {
-			return 0, ErrStateTooLarge
-		}
-		r.rest = state.GetPiece()
+		all = append(all, state.GetPiece()...)
 	}
-	n := copy(into, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
-}
-
-// drain reads to the end, so that a sender is not left waiting.
-func drain(r io.Reader) error {
-	_, err := io.Copy(io.Discard, r)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
