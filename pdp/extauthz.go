@@ -15,7 +15,8 @@ type envoyService struct{ *extauthz.Server }
 // envoys asks the same decisions as the proxies' port, under the same names.
 func (p *PDP) envoys() envoyService {
 	names := keyring.NewServer(p.state.ring.Authority, p.config.Proxies.Names, time.Now)
-	return envoyService{extauthz.New(p.proxies, names.Certificate, p.logger.With("part", "extauthz"))}
+	p.envoy = extauthz.New(p.proxies, names.Certificate, p.logger.With("part", "extauthz"))
+	return envoyService{p.envoy}
 }
 
 func (s envoyService) serve(l net.Listener) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/authzen"
 	"github.com/menshen-zt/menshen/pdp/ceremony"
 	"github.com/menshen-zt/menshen/pdp/decision"
+	"github.com/menshen-zt/menshen/pdp/decision/extauthz"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
 	"github.com/menshen-zt/menshen/pdp/exception"
@@ -45,6 +46,7 @@ type PDP struct {
 	state   *state
 
 	operations *operations
+	envoy      *extauthz.Server
 	// lanes are the ports that strangers reach, from when they listen.
 	lanes     map[string]*admission.Lane
 	pageTurns *admission.Gate

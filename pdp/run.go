@@ -74,6 +74,7 @@ func (p *PDP) Run(ctx context.Context) (err error) {
 
 func (p *PDP) background(ctx context.Context, parts *sync.WaitGroup) {
 	parts.Go(func() { p.operations.ready.Run(ctx) })
+	parts.Go(func() { p.operations.ready.Follow(ctx, p.envoy.Ready) })
 	parts.Go(func() { p.appraisal.Run(ctx) })
 	parts.Go(func() { p.software.Run(ctx) })
 	parts.Go(func() { p.exceptions.Run(ctx) })

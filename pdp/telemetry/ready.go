@@ -12,6 +12,8 @@ import (
 const (
 	// lookEvery is how often each part is looked at.
 	lookEvery = 500 * time.Millisecond
+	// followEvery is how long a follower may be behind.
+	followEvery = 100 * time.Millisecond
 	// believedFor is how long a part counts as working after it was last seen
 	// to (design: State; memory is not trusted past that).
 	believedFor = 2 * time.Second
@@ -88,6 +90,27 @@ func (r *Readiness) watch(ctx context.Context, n int) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// Follow tells f whether the PDP is ready, as State has it: at once, whenever it
+// changes, and that it is not when ctx ends.
+func (r *Readiness) Follow(ctx context.Context, f func(ready bool)) {
+	defer f(false)
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	last, _ := r.State(reason.English)
+	f(last)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if ready, _ := r.State(reason.English); ready != last {
+				last = ready
+				f(ready)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -137,4 +138,36 @@ func TestHealthAndUnknownPaths(t *testing.T) {
 			t.Errorf("%s: %d", path, rec.Code)
 		}
 	}
+}
+
+// Whoever follows hears at once, of every change, and that it is over.
+func TestFollowersHearOfChanges(t *testing.T) {
+	var broken atomic.Bool
+	look := func(context.Context) error {
+		if broken.Load() {
+			return errors.New("no space left")
+		}
+		return nil
+	}
+	lab(t, look, func(r *telemetry.Readiness, start func()) {
+		var heard []bool
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			r.Follow(ctx, func(ready bool) { heard = append(heard, ready) })
+			close(ended)
+		}()
+		synctest.Wait()
+		start()
+		time.Sleep(5 * time.Second)
+		broken.Store(true)
+		time.Sleep(5 * time.Second)
+		broken.Store(false)
+		time.Sleep(5 * time.Second)
+		stop()
+		<-ended
+		if want := []bool{false, true, false, true, false}; !slices.Equal(heard, want) {
+			t.Error(heard)
+		}
+	})
 }

@@ -51,14 +51,14 @@ type Server struct {
 }
 
 // New returns a server that proves itself with certificate. Its health service
-// (grpc.health.v1) says SERVING until Drain.
+// (grpc.health.v1) says NOT_SERVING until Ready says otherwise, and after Drain.
 func New(d Decisions, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), logger *slog.Logger) *Server {
 	s := &Server{decisions: d, logger: logger, health: health.NewServer()}
 	s.grpc = grpc.NewServer(append(Limits(), grpc.UnaryInterceptor(s.guard),
 		grpc.Creds(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate})))...)
 	authv3.RegisterAuthorizationServer(s.grpc, s)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
-	s.Ready(true)
+	s.Ready(false)
 	return s
 }
 
