@@ -1,14 +1,11 @@
 package pdp
 
 import (
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -150,9 +147,21 @@ type PluginConfig struct {
 	SHA256 string `yaml:"sha256"`
 	// Cluster is the group of plugins whose verdicts are correlated with it.
 	Cluster wire.Cluster `yaml:"cluster"`
-	// UID is the user that the plugin runs as, where the PDP may choose.
+	// UID is the user that the plugin runs as, where there is a launcher with
+	// root's rights; 0 has one chosen for it.
 	UID      uint32            `yaml:"uid"`
 	Deadline yamlfile.Duration `yaml:"deadline"`
+	// MemoryMiB bounds the plugin's data; 0 means 512.
+	MemoryMiB int `yaml:"memory_mib"`
+	// Read lists the files and folders that the plugin may read. Name the folder
+	// of a file that is exchanged while the plugin runs.
+	Read []string `yaml:"read"`
+	// Network lets it open TCP connections. It must be what the plugin asks for.
+	Network bool `yaml:"network"`
+	// Settings are the plugin's own.
+	Settings map[string]any `yaml:"settings"`
+	// Shadow has it asked and recorded, and counted in no score.
+	Shadow bool `yaml:"shadow"`
 }
 
 // AuditConfig sets the audit log's room, and how long what decisions were
@@ -264,28 +273,6 @@ func (c *Config) checkTimes(wrong func(path, problem string, args ...any)) {
 	within("$.inventory.exploited_within", c.Inventory.ExploitedWithin, day, 365*day)
 	within("$.inventory.feed_life", c.Inventory.FeedLife, day, 90*day)
 	within("$.trust.refresh", c.Trust.Refresh, time.Second, 5*time.Minute)
-}
-
-var clusters = [...]wire.Cluster{wire.ClusterNetwork, wire.ClusterDevice, wire.ClusterTime, wire.ClusterBehaviour, wire.ClusterPosture}
-
-func (c *Config) checkPlugins(wrong func(path, problem string, args ...any)) {
-	seen := map[string]bool{}
-	for i, p := range c.Plugins.Run {
-		at := fmt.Sprintf("$.plugins.run[%d]", i)
-		if p.Name == "" || p.Name != filepath.Base(p.Name) || strings.HasPrefix(p.Name, ".") {
-			wrong(at+".name", "must be the name of a program in the plugins' folder")
-		}
-		if seen[p.Name] {
-			wrong(at+".name", "%s is listed twice", p.Name)
-		}
-		seen[p.Name] = true
-		if !slices.Contains(clusters[:], p.Cluster) {
-			wrong(at+".cluster", "must be one of %v", clusters)
-		}
-		if sum, err := hex.DecodeString(p.SHA256); err != nil || len(sum) != 32 {
-			wrong(at+".sha256", "the program's SHA-256 in hexadecimal is needed")
-		}
-	}
 }
 
 func originProblem(origin string) string {

@@ -55,12 +55,9 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 	}
 	one := &situation{names: names, metrics: o.metrics, changed: func(string) {}, proven: map[string]proof{}, taught: map[string]touch{}, last: map[string]string{}}
 	history := trust.NewHistory(s.store, s.ring.Pseudonym, time.Now, logger)
-	var registered []host.Config
-	for _, p := range c.Plugins.Run {
-		registered = append(registered, host.Config{
-			Name: p.Name, Path: filepath.Join(c.Plugins.Folder, p.Name), SHA256: p.SHA256, Cluster: p.Cluster,
-			UID: int(p.UID), GID: int(p.UID), Deadline: p.Deadline.Duration,
-		})
+	registered, err := c.Plugins.registered()
+	if err != nil {
+		return nil, err
 	}
 	if one.plugins, err = host.Start(ctx, registered, host.Options{
 		Logger: logger, RuntimeDir: filepath.Join(filepath.Dir(c.Admin.Socket), "plugins"), Clock: time.Now,

@@ -83,11 +83,11 @@ func Of(lang Language, r wire.Reason) Text {
 	if !ok {
 		text = catalogue()[lang][Unknown]
 	}
-	fill := make([]string, 0, 2*len(r.Args)+2)
+	fill := make([]string, 0, 2*len(r.Args)+4)
 	for _, name := range slices.Sorted(maps.Keys(r.Args)) {
 		fill = append(fill, "{"+name+"}", r.Args[name])
 	}
-	fill = append(fill, "{code}", r.Code) // unless an argument says another
+	fill = append(fill, "{code}", r.Code, saidMark, said(lang, r.Args)) // unless an argument says another
 	replacer := strings.NewReplacer(fill...)
 	text.Title, text.What, text.Do = replacer.Replace(text.Title), replacer.Replace(text.What), replacer.Replace(text.Do)
 	text.Steps = replaced(replacer, text.Steps)

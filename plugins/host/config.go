@@ -5,6 +5,7 @@ package host
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,8 +33,14 @@ type Config struct {
 	Deadline time.Duration
 	// MemoryBytes bounds the plugin's data; 0 means 512 MiB.
 	MemoryBytes uint64
-	// ReadPaths are files and folders that it may read, such as a data base.
+	// ReadPaths are files and folders that it may read, such as a data base. A
+	// file that is exchanged while the plugin runs is another file: name its folder.
 	ReadPaths []string
+	// Network lets it open TCP connections to other machines. It must be what
+	// the plugin says of itself.
+	Network bool
+	// Settings are the plugin's own, a JSON object; empty for none.
+	Settings string
 }
 
 // Options of a Host. Logger is needed, the rest has defaults.
@@ -65,6 +72,10 @@ const (
 	defaultDeadline     = 250 * time.Millisecond
 	maxDeadline         = 5 * time.Second
 	defaultMemory       = 512 << 20
+	minMemory           = 32 << 20
+	maxMemory           = 64 << 30
+	maxReadPaths        = 32
+	maxSettings         = 64 << 10
 	defaultStartTimeout = 10 * time.Second
 	defaultHealthEvery  = 5 * time.Second
 	nobody              = 65534
@@ -90,11 +101,29 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: %s: deadline above %v", ErrConfig, c.Name, maxDeadline)
 	case c.UID < 0 || c.GID < 0:
 		return fmt.Errorf("%w: %s: negative uid or gid", ErrConfig, c.Name)
+	case c.MemoryBytes != 0 && (c.MemoryBytes < minMemory || c.MemoryBytes > maxMemory):
+		return fmt.Errorf("%w: %s: memory must be from %d to %d MiB", ErrConfig, c.Name, minMemory>>20, maxMemory>>20)
+	case len(c.ReadPaths) > maxReadPaths:
+		return fmt.Errorf("%w: %s: more than %d paths to read", ErrConfig, c.Name, maxReadPaths)
+	}
+	if err := c.checkSettings(); err != nil {
+		return err
 	}
 	for _, p := range c.ReadPaths {
 		if !filepath.IsAbs(p) || filepath.Clean(p) != p {
 			return fmt.Errorf("%w: %s: read path %q must be absolute and clean", ErrConfig, c.Name, p)
 		}
+	}
+	return nil
+}
+
+func (c *Config) checkSettings() error {
+	if c.Settings == "" {
+		return nil
+	}
+	var object map[string]json.RawMessage
+	if len(c.Settings) > maxSettings || json.Unmarshal([]byte(c.Settings), &object) != nil || object == nil {
+		return fmt.Errorf("%w: %s: settings must be a JSON object of at most %d bytes", ErrConfig, c.Name, maxSettings)
 	}
 	return nil
 }

@@ -217,19 +217,24 @@ func TestRefusedPrograms(t *testing.T) {
 		change func(*Config)
 		want   error
 	}{
-		"one bit of the checksum": {func(c *Config) { c.SHA256 = "00" + c.SHA256[2:] }, ErrChecksum},
-		"no checksum":             {func(c *Config) { c.SHA256 = "" }, ErrConfig},
-		"short checksum":          {func(c *Config) { c.SHA256 = c.SHA256[:62] }, ErrConfig},
-		"writable program":        {func(c *Config) { *c = writable }, ErrWritable},
-		"writable folder":         {func(c *Config) { *c = folder }, ErrWritable},
-		"a link":                  {func(c *Config) { c.Path = link.Path + "-link" }, ErrConfig},
-		"a folder":                {func(c *Config) { c.Path = filepath.Dir(c.Path) }, ErrConfig},
-		"nothing there":           {func(c *Config) { c.Path += "x" }, os.ErrNotExist},
-		"relative path":           {func(c *Config) { c.Path = "odd-fine" }, ErrConfig},
-		"path that climbs":        {func(c *Config) { c.Path = filepath.Dir(c.Path) + "/../x/odd-fine" }, ErrConfig},
-		"name that climbs":        {func(c *Config) { c.Name = "../odd" }, ErrConfig},
-		"unknown cluster":         {func(c *Config) { c.Cluster = "weather" }, ErrConfig},
-		"endless deadline":        {func(c *Config) { c.Deadline = time.Hour }, ErrConfig},
+		"one bit of the checksum":  {func(c *Config) { c.SHA256 = "00" + c.SHA256[2:] }, ErrChecksum},
+		"no checksum":              {func(c *Config) { c.SHA256 = "" }, ErrConfig},
+		"short checksum":           {func(c *Config) { c.SHA256 = c.SHA256[:62] }, ErrConfig},
+		"writable program":         {func(c *Config) { *c = writable }, ErrWritable},
+		"writable folder":          {func(c *Config) { *c = folder }, ErrWritable},
+		"a link":                   {func(c *Config) { c.Path = link.Path + "-link" }, ErrConfig},
+		"a folder":                 {func(c *Config) { c.Path = filepath.Dir(c.Path) }, ErrConfig},
+		"nothing there":            {func(c *Config) { c.Path += "x" }, os.ErrNotExist},
+		"relative path":            {func(c *Config) { c.Path = "odd-fine" }, ErrConfig},
+		"path that climbs":         {func(c *Config) { c.Path = filepath.Dir(c.Path) + "/../x/odd-fine" }, ErrConfig},
+		"name that climbs":         {func(c *Config) { c.Name = "../odd" }, ErrConfig},
+		"unknown cluster":          {func(c *Config) { c.Cluster = "weather" }, ErrConfig},
+		"settings that are a list": {func(c *Config) { c.Settings = "[1]" }, ErrConfig},
+		"settings without an end":  {func(c *Config) { c.Settings = `{"a":"` + strings.Repeat("x", maxSettings) + `"}` }, ErrConfig},
+		"no memory to speak of":    {func(c *Config) { c.MemoryBytes = 1 }, ErrConfig},
+		"a relative path to read":  {func(c *Config) { c.ReadPaths = []string{"db"} }, ErrConfig},
+		"a thousand paths to read": {func(c *Config) { c.ReadPaths = make([]string, maxReadPaths+1) }, ErrConfig},
+		"endless deadline":         {func(c *Config) { c.Deadline = time.Hour }, ErrConfig},
 	}
 	for name, tt := range tests {
 		c := good
@@ -351,6 +356,7 @@ func TestLyingPluginsCountAsMissing(t *testing.T) {
 		"nan": reason.PluginNonsense, "inf": reason.PluginNonsense, "huge": reason.PluginNonsense, "sure": reason.PluginNonsense,
 		"unsure": reason.PluginNonsense, "past": reason.PluginNonsense, "forever": reason.PluginNonsense, "both": reason.PluginNonsense,
 		"chatty": reason.PluginNonsense, "code": reason.PluginNonsense, "area": reason.PluginNonsense, "argument": reason.PluginNonsense,
+		"ownargument": reason.PluginNonsense, "ownunknown": reason.PluginNonsense, "officer": reason.PluginNonsense,
 		"long": reason.PluginDown, "error": reason.PluginDown, "panic": reason.PluginDown,
 	}
 	c := program(t, "odd-fine")
@@ -379,7 +385,10 @@ func renamed(t *testing.T, c Config, name string) Config {
 
 func TestPluginsThatNeverComeUp(t *testing.T) {
 	c := program(t, "odd-fine")
-	for _, mode := range []string{"name", "cluster", "address", "mute"} {
+	for _, mode := range []string{
+		"name", "cluster", "address", "mute", "networkwanted", "version", "keeps", "retention", "eternal",
+		"texts", "textcode", "texthtml", "texttwice", "textempty",
+	} {
 		t.Run(mode, func(t *testing.T) {
 			o, e := options(t)
 			o.StartTimeout = 2 * time.Second

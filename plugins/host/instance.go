@@ -33,15 +33,12 @@ const (
 // maxSocketPath is sun_path's size less the end and go-plugin's own names.
 const maxSocketPath = 108 - 1 - len("/plugin-dir1234567890/plugin1234567890")
 
-var errNotWhatItSays = errors.New("plugin: describes itself otherwise than the configuration")
-
 // instance is one life of a plugin.
 type instance struct {
-	config   *Config
-	client   *plugin.Client
-	rpc      contract.Client
-	features map[contract.Feature]bool
-	kinds    map[contract.Kind]bool
+	config *Config
+	client *plugin.Client
+	rpc    contract.Client
+	says   description
 
 	mu      sync.Mutex
 	process *process // set while the client starts
@@ -143,9 +140,12 @@ func (h *Host) newProcess(c *Config, env []string, socketDir string) (*process, 
 			return nil, err
 		}
 	}
+	if c.Settings != "" {
+		env = append(env, contract.SettingsVariable+"="+c.Settings)
+	}
 	return newProcess(c.Name, h.launcher, launchSpec{
 		Path: c.Path, SHA256: c.SHA256, Owners: h.owners, SocketDir: socketDir,
-		UID: c.UID, GID: c.GID, Memory: c.MemoryBytes, ReadPaths: c.ReadPaths,
+		UID: c.UID, GID: c.GID, Memory: c.MemoryBytes, ReadPaths: c.ReadPaths, Network: c.Network,
 	}, env, h.options.Logger)
 }
 
@@ -158,22 +158,14 @@ func (i *instance) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (i *instance) describe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, describeDeadline)
+	call, cancel := context.WithTimeout(ctx, describeDeadline)
 	defer cancel()
-	d, err := i.rpc.Describe(ctx)
+	d, err := i.rpc.Describe(call)
 	if err != nil {
 		return fmt.Errorf("plugin: describe: %w", err)
 	}
-	if d.Name != i.config.Name || d.Cluster != clusterNumbers()[i.config.Cluster] || !plain(d.Version) || len(d.Features) > maxFeatures || len(d.Kinds) > maxFeatures {
-		return errNotWhatItSays
-	}
-	i.features = map[contract.Feature]bool{}
-	for _, f := range d.Features {
-		i.features[f] = true
-	}
-	i.kinds = map[contract.Kind]bool{}
-	for _, k := range d.Kinds {
-		i.kinds[k] = true
+	if i.says, err = accepted(i.config, d); err != nil {
+		return err
 	}
 	return i.healthy(ctx)
 }
@@ -193,8 +185,8 @@ func (i *instance) observe(ctx context.Context, batch []wire.Observation) error 
 		n := min(len(batch), contract.MaxBatch)
 		part := make([]contract.Observation, 0, n)
 		for _, o := range batch[:n] {
-			if i.kinds[kindNumber(o.Kind)] {
-				part = append(part, only(i.features, o))
+			if i.says.kinds[kindNumber(o.Kind)] {
+				part = append(part, only(i.says.features, o))
 			}
 		}
 		batch = batch[n:]

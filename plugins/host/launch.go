@@ -25,6 +25,7 @@ type launchSpec struct {
 	GID       int      `json:"gid"`
 	Memory    uint64   `json:"memory"`
 	ReadPaths []string `json:"read_paths,omitempty"`
+	Network   bool     `json:"network,omitempty"`
 	HostPID   int      `json:"host_pid"`
 }
 

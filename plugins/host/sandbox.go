@@ -55,10 +55,14 @@ func confine(spec launchSpec) (sandbox, error) {
 	if os.Getppid() != spec.HostPID {
 		return s, errors.New("the host is gone")
 	}
-	if err := filterSyscalls(); err != nil {
+	if err := filterSyscalls(spec.Network); err != nil {
 		return s, fmt.Errorf("seccomp: %w", err)
 	}
-	s.note(true, "system call filter: Unix sockets only, no tracing, no new namespaces")
+	sockets := "Unix sockets only"
+	if spec.Network {
+		sockets = "Unix sockets and TCP"
+	}
+	s.note(true, "system call filter: "+sockets+", no tracing, no new namespaces")
 	return s, nil
 }
 
@@ -103,18 +107,42 @@ func restrictFiles(spec launchSpec, s *sandbox) error {
 	}
 	for _, path := range spec.ReadPaths {
 		access := read
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
+		info, err := os.Stat(path)
+		if err != nil {
+			s.note(false, fmt.Sprintf("%s cannot be opened, so the plugin does not read it: %v", path, err))
+			continue
+		}
+		if info.IsDir() {
 			access |= ll.AccessFSReadDir
 		}
 		rules = append(rules, landlock.PathAccess(access, path))
 	}
-	if err := landlock.V9.BestEffort().Restrict(rules...); err != nil {
+	if err := restrict(spec.Network, rules); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	s.note(abi >= 1, "landlock: files and programs")
 	s.note(abi >= 6, "landlock: signals and abstract sockets of others")
 	s.note(abi >= 9, "landlock: other programs' Unix sockets")
+	if spec.Network {
+		s.note(abi >= 4, "landlock: no TCP port of its own")
+	}
 	return nil
+}
+
+// restrict applies the rules. A plugin with a network connects by TCP and
+// listens nowhere; one without has no TCP sockets at all.
+func restrict(network bool, rules []landlock.Rule) error {
+	all := landlock.V9.BestEffort()
+	if !network {
+		return all.Restrict(rules...)
+	}
+	if err := all.RestrictPaths(rules...); err != nil {
+		return err
+	}
+	if err := all.RestrictScoped(); err != nil {
+		return err
+	}
+	return landlock.MustConfig(landlock.AccessNetSet(ll.AccessNetBindTCP)).BestEffort().RestrictNet()
 }
 
 // dropUser changes to the plugin's own uid where the host is root.

@@ -14,7 +14,7 @@ import (
 const (
 	offsetNumber   = 0
 	offsetArch     = 4
-	offsetArgument = 16
+	offsetArgument = 16 // of the first; the others follow, 8 bytes apart
 )
 
 // deniedCalls are system calls that no plugin needs: seeing or changing other
@@ -34,8 +34,8 @@ func deniedCalls() []uint32 {
 }
 
 // filterSyscalls installs the filter on this thread; what it executes keeps it.
-func filterSyscalls() error {
-	program := filter(deniedCalls())
+func filterSyscalls(network bool) error {
+	program := filter(deniedCalls(), network)
 	p := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}                                 // #nosec G115 -- fewer than 100 instructions
 	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&p)), 0, 0) // #nosec G103 -- prctl takes a pointer
 	runtime.KeepAlive(program)
@@ -43,9 +43,9 @@ func filterSyscalls() error {
 }
 
 // filter is the program: a foreign architecture or the x32 ABI kills, a socket
-// that is not a Unix socket and each denied call give EPERM, clone3 ENOSYS (its
+// that is neither a Unix socket nor, with a network, TCP and each denied call give EPERM, clone3 ENOSYS (its
 // flags lie behind a pointer; callers fall back to clone), the rest is allowed.
-func filter(denied []uint32) []unix.SockFilter {
+func filter(denied []uint32, network bool) []unix.SockFilter {
 	const x32 = 0x40000000
 	eperm := statement(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM))
 	kill := statement(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_KILL_PROCESS)
@@ -60,11 +60,31 @@ func filter(denied []uint32) []unix.SockFilter {
 		program = append(program, jump(unix.BPF_JEQ, number, 0, 1), eperm)
 	}
 	allow := statement(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ALLOW)
-	return append(program,
+	program = append(program,
 		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 1, 0), allow,
 		statement(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, offsetArgument),
-		jump(unix.BPF_JEQ, unix.AF_UNIX, 0, 1), allow,
-		eperm)
+		jump(unix.BPF_JEQ, unix.AF_UNIX, 0, 1), allow)
+	if network {
+		program = append(program, tcpOnly(allow, eperm)...)
+	}
+	return append(program, eperm)
+}
+
+// tcpOnly goes on with the domain loaded: an IPv4 or IPv6 stream socket whose
+// protocol is the default or TCP is allowed. Multipath TCP passes by landlock's
+// rules, so it is not.
+func tcpOnly(allow, eperm unix.SockFilter) []unix.SockFilter {
+	const kindMask = 0xf // above it are SOCK_NONBLOCK and SOCK_CLOEXEC
+	return []unix.SockFilter{
+		jump(unix.BPF_JEQ, unix.AF_INET, 2, 0),
+		jump(unix.BPF_JEQ, unix.AF_INET6, 1, 0), eperm,
+		statement(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, offsetArgument+8),
+		statement(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, kindMask),
+		jump(unix.BPF_JEQ, unix.SOCK_STREAM, 1, 0), eperm,
+		statement(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, offsetArgument+16),
+		jump(unix.BPF_JEQ, 0, 1, 0),
+		jump(unix.BPF_JEQ, unix.IPPROTO_TCP, 0, 1), allow,
+	}
 }
 
 func statement(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }

@@ -175,10 +175,10 @@ func (s *supervisor) assess(ctx context.Context, o wire.Observation) wire.Verdic
 	}
 	call, cancel := context.WithTimeout(ctx, s.config.Deadline)
 	defer cancel()
-	answer, err := i.rpc.Assess(call, only(i.features, o))
+	answer, err := i.rpc.Assess(call, only(i.says.features, o))
 	var verdict wire.Verdict
 	if err == nil {
-		verdict, err = checked(&s.config, answer, now)
+		verdict, err = checked(&s.config, &i.says, answer, now)
 	}
 	if ctx.Err() == nil {
 		s.answered(i, err)

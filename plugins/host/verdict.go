@@ -5,7 +5,6 @@ package host
 import (
 	"errors"
 	"math"
-	"regexp"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -21,7 +20,6 @@ const (
 	maxLLR        = 50
 	maxTTL        = 24 * time.Hour
 	maxArguments  = 8
-	maxFeatures   = 32
 	maxArgument   = 64
 	maxAnswer     = 64 << 10
 	maxBadAnswers = 3 // in a row, until the plugin is started again
@@ -29,7 +27,6 @@ const (
 
 var (
 	errOutOfBounds = errors.New("plugin: verdict out of bounds")
-	reasonShape    = regexp.MustCompile(`^ZT-TRU-\d{3}$`)
 )
 
 func clusterNumbers() map[wire.Cluster]contract.Cluster {
@@ -41,7 +38,7 @@ func clusterNumbers() map[wire.Cluster]contract.Cluster {
 }
 
 // checked turns a plugin's verdict into one that the fusion may use.
-func checked(c *Config, v contract.Verdict, now time.Time) (wire.Verdict, error) {
+func checked(c *Config, says *description, v contract.Verdict, now time.Time) (wire.Verdict, error) {
 	finite := !math.IsNaN(v.LLR) && !math.IsNaN(v.Confidence)
 	switch {
 	case !finite, math.Abs(v.LLR) > maxLLR, v.Confidence < 0, v.Confidence > 1:
@@ -58,26 +55,28 @@ func checked(c *Config, v contract.Verdict, now time.Time) (wire.Verdict, error)
 		ObservedAt: now, TTL: v.TTL,
 	}
 	for _, r := range v.Reasons {
-		if !reasonShape.MatchString(r.Code) || len(r.Args) > maxArguments {
+		rendered, ok := rendered(c.Name, says, r)
+		if !ok {
 			return wire.Verdict{}, errOutOfBounds
 		}
-		for name, value := range r.Args {
-			if !plain(name) || !plain(value) {
-				return wire.Verdict{}, errOutOfBounds
-			}
-		}
-		out.Reasons = append(out.Reasons, wire.Reason{Code: r.Code, Args: r.Args})
+		out.Reasons = append(out.Reasons, rendered)
 	}
 	return out, nil
 }
 
 // plain reports whether a text is short and printable: it will stand on a page.
 func plain(s string) bool {
-	if len(s) > maxArgument || !utf8.ValidString(s) {
+	return printable(s, maxArgument)
+}
+
+// printable refuses control characters, what changes the direction of a text,
+// and what opens or closes an element of a page.
+func printable(s string, bytes int) bool {
+	if len(s) > bytes || !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == '<' || r == '>' {
 			return false
 		}
 	}

@@ -36,12 +36,7 @@ type odd struct{ mode string }
 
 func (o odd) Describe() contract.Description {
 	d := contract.Description{Name: "odd-" + o.mode, Version: "1", Cluster: contract.ClusterNetwork, Features: []contract.Feature{contract.FeatureNetwork}}
-	switch o.mode {
-	case "name":
-		d.Name = "somebody"
-	case "cluster":
-		d.Cluster = 99
-	}
+	describeOddly(o.mode, &d)
 	return d
 }
 
@@ -88,12 +83,16 @@ func (o odd) Assess(ctx context.Context, seen contract.Observation) (contract.Ve
 	case "slow":
 		<-ctx.Done()
 		time.Sleep(time.Hour)
+	case "settings", "network":
+		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: reach(ctx)}}
 	case "escape":
 		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: escape()}}
 	case "features":
 		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: map[string]string{
 			"ip": seen.Network, "device": seen.Device, "zone": fmt.Sprint(seen.ZoneMinutes),
 		}}}
+	default:
+		sayOddly(o.mode, &v)
 	}
 	return v, nil
 }
