@@ -1,10 +1,12 @@
 package main
 
 import (
-	"container/list"
+	"errors"
 	"net/netip"
-	"sync"
+	"slices"
 	"time"
+
+	"github.com/menshen-zt/menshen/plugins/contract"
 )
 
 // Bounds of what is kept.
@@ -16,103 +18,139 @@ const (
 
 // signIn is one successful sign-in.
 type signIn struct {
-	at   time.Time
-	from path
+	At      time.Time    `json:"at"`
+	Network netip.Prefix `json:"network"`
+	// from is found again by the data bases of whoever takes the state over.
+	from place
 }
 
-// history is what was learned. It is safe for concurrent use.
+// person is what is kept of one.
+type person struct {
+	SignIns []signIn `json:"sign_ins"` // oldest first
+}
+
+// history is what was learned. It is safe for concurrent use: everybody and
+// total are touched under the lock of people alone.
 type history struct {
-	mu     sync.Mutex
-	people map[string]*list.Element // of *person
-	recent *list.List               // most recently taught first
-	// everybody counts the kept sign-ins of all people, by network.
-	everybody map[netip.Prefix]int
+	people *contract.People[person]
+	where  places
+	// everybody counts the kept sign-ins of all people, by place.
+	everybody map[value]int
 	total     int
 }
 
-type person struct {
-	name    string
-	signIns []signIn // oldest first
+func newHistory(where places) *history {
+	h := &history{where: where, everybody: map[value]int{}}
+	h.people = contract.NewPeople(maxPeople, retention, func(p *person) {
+		for _, s := range p.SignIns {
+			h.count(s.from, -1)
+		}
+	}).Checked(checkPerson).Counted(h.found)
+	return h
 }
 
-func newHistory() *history {
-	return &history{people: map[string]*list.Element{}, recent: list.New(), everybody: map[netip.Prefix]int{}}
+// checkPerson refuses a state that no plugin of this kind wrote.
+func checkPerson(p *person) error {
+	if len(p.SignIns) > maxSignIns {
+		return errors.New("more sign-ins than are kept")
+	}
+	for _, s := range p.SignIns {
+		if !s.Network.IsValid() || s.At.IsZero() {
+			return errors.New("a sign-in from nowhere or of no time")
+		}
+	}
+	return nil
+}
+
+// found places and counts the sign-ins of a state that was taken over.
+func (h *history) found(p *person) {
+	for i := range p.SignIns {
+		s := &p.SignIns[i]
+		s.from = h.where.of(s.Network.Addr())
+		s.Network = s.from.network
+		h.count(s.from, +1)
+	}
 }
 
 // learn keeps one sign-in and reports whether it is new.
-func (h *history) learn(name string, s signIn) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	element, known := h.people[name]
-	if !known {
-		if len(h.people) >= maxPeople {
-			h.forget(h.recent.Back())
+func (h *history) learn(name string, at time.Time, from place) (learned bool) {
+	h.people.Teach(name, at, func(p *person) {
+		one := signIn{At: at, Network: from.network, from: from}
+		if slices.Contains(p.SignIns, one) {
+			return // taught twice
 		}
-		element = h.recent.PushFront(&person{name: name})
-		h.people[name] = element
-	}
-	h.recent.MoveToFront(element)
-	p := element.Value.(*person)
-	for _, old := range p.signIns {
-		if old == s {
-			return false // taught twice
-		}
-	}
-	p.signIns = append(p.signIns, s)
-	h.count(s, +1)
-	for len(p.signIns) > 0 && (len(p.signIns) > maxSignIns || p.signIns[0].at.Before(s.at.Add(-retention))) {
-		h.count(p.signIns[0], -1)
-		p.signIns = p.signIns[1:]
-	}
-	p.signIns = append([]signIn(nil), p.signIns...)
-	return true
+		learned = true
+		p.SignIns = append(p.SignIns, one)
+		h.count(from, +1)
+		h.drop(p, func(i int, s signIn) bool {
+			return i < len(p.SignIns)-maxSignIns || s.At.Before(at.Add(-retention))
+		})
+	})
+	return learned
 }
 
-func (h *history) forget(element *list.Element) {
-	p := h.recent.Remove(element).(*person)
-	for _, s := range p.signIns {
-		h.count(s, -1)
-	}
-	delete(h.people, p.name)
+// unlearn drops what was learned of a network since a moment, and reports
+// whether there was any.
+func (h *history) unlearn(name string, since time.Time, from place) (dropped bool) {
+	h.people.Look(name, since, func(p *person) {
+		before := len(p.SignIns)
+		h.drop(p, func(_ int, s signIn) bool { return s.Network == from.network && !s.At.Before(since) })
+		dropped = len(p.SignIns) < before
+	})
+	return dropped
 }
 
-func (h *history) count(s signIn, n int) {
+func (h *history) drop(p *person, which func(int, signIn) bool) {
+	kept := make([]signIn, 0, len(p.SignIns))
+	for i, s := range p.SignIns {
+		if which(i, s) {
+			h.count(s.from, -1)
+		} else {
+			kept = append(kept, s)
+		}
+	}
+	p.SignIns = kept
+}
+
+func (h *history) count(from place, n int) {
 	h.total += n
-	for _, prefix := range s.from {
-		h.everybody[prefix] += n
-		if h.everybody[prefix] <= 0 {
-			delete(h.everybody, prefix)
+	for level := range depth {
+		v, known := from.at(level)
+		if !known {
+			continue
+		}
+		if h.everybody[v] += n; h.everybody[v] <= 0 {
+			delete(h.everybody, v)
 		}
 	}
 }
 
-// of counts the sign-ins of one person, and of all others, along a path, as
+// of counts the sign-ins of one person, and of all others, from a place, as
 // they stood at that moment.
-func (h *history) of(name string, p path, at time.Time) (self, others counts) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var kept counts
-	if element, known := h.people[name]; known {
-		for _, s := range element.Value.(*person).signIns {
-			usable := !s.at.After(at) && s.at.After(at.Add(-retention))
-			add(&kept, s.from, p)
-			if usable {
-				add(&self, s.from, p)
+func (h *history) of(name string, from place, at time.Time) (self, others counts) {
+	h.people.Look(name, at, func(p *person) {
+		var kept counts
+		for _, s := range p.SignIns {
+			kept.add(s.from, from)
+			if !s.At.After(at) && at.Sub(s.At) < retention {
+				self.add(s.from, from)
 			}
 		}
-	}
-	others.all = float64(h.total) - kept.all
-	for i, prefix := range p {
-		others.at[i] = float64(h.everybody[prefix]) - kept.at[i]
-	}
+		others.all = float64(h.total) - kept.all
+		for level := range depth {
+			v, _ := from.at(level)
+			others.at[level] = float64(h.everybody[v]) - kept.at[level]
+		}
+	})
 	return self, others
 }
 
-func add(c *counts, from, p path) {
+func (c *counts) add(seen, from place) {
 	c.all++
-	for i := range p {
-		if from[i] == p[i] {
-			c.at[i]++
+	for level := range depth {
+		one, _ := seen.at(level)
+		if other, known := from.at(level); known && one == other {
+			c.at[level]++
 		}
 	}
 }

@@ -5,78 +5,84 @@ import (
 	"net/netip"
 )
 
-// The hierarchy, from the largest network down. For one address x, with this
-// person's n sign-ins and everybody else's N:
+// Let the person have signed in n times, n(x) of them from x, and everybody
+// else N times, N(x) from x. At the levels j = network, operator, country that
+// are known of the address, x being the address's network, operator, country:
 //
-//	I(x) = ½·(N(x)+1/K)/(N(parent)+1) + ½·1/K          an impostor comes from x
-//	U(x) = (n(x) + α·I(x)) / (n(parent) + α)           this person comes from x
-//	llr  = Σ over the levels of ln( U(x) / I(x) ),      clipped to ±limit
+//	I_j = ¼·N(x)/(N+1) + ¾·ρ_j                         an impostor comes from x
+//	llr = ln( (α + Σ_j w_j·n(x)/I_j) / (n + α) )       clipped to ±limit
 //
-// The impostor is a colleague half the time and a stranger from anywhere the
-// other half, so an office that everybody shares says little for anybody,
-// and still more than a network that nobody uses. K is how many children a
-// network of the level above may have, α how many sign-ins the smoothing is
-// worth. Where the parent was never seen, U = I and the level says nothing: a
-// network that is new at the top is counted as new once, not three times.
+// which is ln(U/I) for Freeman's interpolated U = (α·I + n·Σ_j w_j·f_j·I(a|x)) /
+// (n + α), where f_j = n(x)/n and I(a|x) = I/I_j is the chance of the address
+// within x: the address's own probability I falls out of the ratio.
+//
+// One impostor in four is a colleague, and comes whence everybody comes: an
+// office that all share says little. The others are strangers who may know
+// whom they impersonate: ρ_j is the chance that they come from the right
+// country, operator or network. α is how many sign-ins the smoothing is worth;
+// of what was seen at no level the ratio is −ln(n/α + 1). The weights w are
+// Wiefling's, over those levels that are known, to the sum of 1.
 const (
-	alpha = 1.0
-	limit = 5.0
+	alpha     = 1.0
+	colleague = 0.25
+	limit     = 5.0
 )
 
-// level is one step of the hierarchy.
-type level struct {
-	v4, v6   int // prefix lengths
-	children float64
+// levels of the hierarchy, from the smallest up.
+const (
+	network = iota
+	operator
+	country
+	depth
+)
+
+var (
+	weights = [depth]float64{.6, .3, .1}
+	reaches = [depth]float64{1. / 1000, 1. / 20, 1. / 2} // ρ
+)
+
+// value is a place at one level; of different levels none is equal.
+type value struct {
+	prefix  netip.Prefix
+	asn     uint32
+	country [2]byte
 }
 
-var levels = [...]level{
-	{v4: 16, v6: 32, children: 1 << 16},
-	{v4: 24, v6: 56, children: 1 << 8},
-	// Below an IPv6 /64 addresses change by themselves (RFC 8981).
-	{v4: 32, v6: 64, children: 1 << 8},
-}
-
-// path is one address as the networks it lies in, largest first.
-type path [len(levels)]netip.Prefix
-
-// parsePath reads an address; IPv4 inside IPv6 counts as IPv4, zones are cut.
-func parsePath(text string) (path, bool) {
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return path{}, false
+// at returns the place at a level and whether it is known there.
+func (p place) at(level int) (value, bool) {
+	switch {
+	case level == network:
+		return value{prefix: p.network}, true
+	case level == operator && p.asn != 0:
+		return value{asn: p.asn}, true
+	case level == operator:
+		return value{prefix: p.block}, true
+	default:
+		return value{country: p.country}, p.country != [2]byte{}
 	}
-	addr = addr.WithZone("").Unmap()
-	var p path
-	for i, l := range levels {
-		bits := l.v6
-		if addr.Is4() {
-			bits = l.v4
-		}
-		prefix, err := addr.Prefix(bits)
-		if err != nil {
-			return path{}, false
-		}
-		p[i] = prefix
-	}
-	return p, true
 }
 
-// counts are sign-ins: all of them, and those from each network of a path.
+// counts are sign-ins: all of them, and those from a place at each level.
 type counts struct {
 	all float64
-	at  [len(levels)]float64
+	at  [depth]float64
 }
 
-// score is the formula above.
-func score(person, others counts) float64 {
-	llr := 0.0
-	parent, othersParent := person.all, others.all
-	for i, l := range levels {
-		impostor := 0.5*(others.at[i]+1/l.children)/(othersParent+1) + 0.5/l.children
-		self := (person.at[i] + alpha*impostor) / (parent + alpha)
-		llr += math.Log(self / impostor)
-		parent, othersParent = person.at[i], others.at[i]
+// score is the formula above, for the levels that are known.
+func score(person, others counts, known [depth]bool) float64 {
+	weight, told := 0.0, 0.0
+	for j := range depth {
+		if !known[j] {
+			continue
+		}
+		impostor := colleague*others.at[j]/(others.all+1) + (1-colleague)*reaches[j]
+		told += weights[j] * person.at[j] / impostor
+		weight += weights[j]
 	}
+	if weight == 0 {
+		return 0
+	}
+	llr := math.Log((alpha + told/weight) / (person.all + alpha))
 	return max(-limit, min(llr, limit))
 }
 

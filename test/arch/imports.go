@@ -58,7 +58,10 @@ var libraries = []string{"plugins/contract", "plugins/contracttest", "plugins/ho
 
 // pluginData names the data libraries that a plugin may import beside the
 // contract.
-var pluginData = map[string][]string{}
+var pluginData = map[string][]string{
+	"plugins/networknovelty": {"github.com/oschwald/maxminddb-golang/v2"},
+	"plugins/traveltime":     {"github.com/oschwald/maxminddb-golang/v2"},
+}
 
 // pluginImports is rule 5, and the end of rule 2: host and contracttest import
 // the contract, the contract nothing of this module.

@@ -23,6 +23,10 @@ var owners = []owner{
 	{"github.com/envoyproxy/go-control-plane/envoy", []string{"pdp/decision/extauthz"}},
 	{"google.golang.org/genproto/googleapis/rpc/status", []string{"pdp/decision/extauthz"}},
 	{"github.com/landlock-lsm/go-landlock", []string{"plugins/host"}},
+	// Addresses to operators, countries and places, from files in MaxMind's
+	// format; the writer of such files in tests alone.
+	{"github.com/oschwald/maxminddb-golang/v2", []string{"plugins/networknovelty", "plugins/traveltime"}},
+	{"github.com/maxmind/mmdbwriter", []string{"test"}},
 	{"github.com/go-webauthn/webauthn", []string{"pdp/ceremony"}},
 	{"github.com/google/uuid", []string{"pdp/ceremony"}}, // go-webauthn's metadata speaks it
 	// The field's own two ways to be looked at; both kept by their foundations.
