@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Action is a graded action: a middling score can still read.
 type Action string
@@ -24,6 +27,18 @@ type SignIn struct {
 	AMR          []string `json:"amr"` // RFC 8176: "hwk", "pin", "mfa"
 	// TestKey says that a test authenticator was used by explicit setting.
 	TestKey bool `json:"test_key,omitempty"`
+	// ZoneMinutes is the browser's offset from UTC at that time, east positive,
+	// as it said itself; nil where it did not. Nothing is proven by it.
+	ZoneMinutes *int `json:"zone_minutes,omitempty"`
+}
+
+// FailedSignIn is a sign-in that was refused to somebody who is known by a key's
+// credential. Who failed need not be that person.
+type FailedSignIn struct {
+	Person  Person
+	Portal  string // empty where it did not come that far
+	Address netip.Addr
+	At      time.Time
 }
 
 // DeviceBinding is what a session knows of the laptop that its browser is on.

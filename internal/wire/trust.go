@@ -41,11 +41,15 @@ type Observation struct {
 	At     time.Time `json:"at"`
 	// IP is the first address of the client's network (design §4), Address the
 	// whole address; it is never kept.
-	IP       string `json:"ip"`
-	Address  string `json:"-"`
-	ZoneMins int    `json:"zone_minutes"` // offset of the local time zone, east positive
-	Portal   string `json:"portal,omitempty"`
-	Grade    string `json:"grade,omitempty"` // read, write or admin
+	IP      string `json:"ip"`
+	Address string `json:"-"`
+	// ZoneMins is the offset of the local time zone, east positive, as the
+	// browser said it; without ZoneKnown it is not known.
+	ZoneMins  int  `json:"zone_minutes"`
+	ZoneKnown bool `json:"zone_known,omitempty"`
+	// Portal is a pseudonym.
+	Portal string `json:"portal,omitempty"`
+	Grade  string `json:"grade,omitempty"` // read, write or admin
 	// Requests of the session over the time Over.
 	Requests uint64          `json:"requests,omitempty"`
 	Over     time.Duration   `json:"over,omitempty"`

@@ -34,6 +34,11 @@ type Config struct {
 	Random    io.Reader
 	Logger    *slog.Logger
 
+	// Failed hears of refused sign-ins of people who are known, at most
+	// failedBurst at once and then one every failedEvery of each: whoever knows a
+	// credential's id could send any number. It must not block. Optional.
+	Failed func(wire.FailedSignIn)
+
 	// MDSFile is a FIDO Metadata Service BLOB on disk; it is never fetched.
 	// Optional: without it no hardware key can be registered.
 	MDSFile string
@@ -72,6 +77,12 @@ const (
 // record at once; then one every minute.
 const refusalBurst = 10
 
+// Bounds of what Config.Failed hears of one person.
+const (
+	failedBurst = 8
+	failedEvery = 30 * time.Second
+)
+
 // Ceremony answers the sign-in and registration pages. It is safe for
 // concurrent use.
 type Ceremony struct {
@@ -91,6 +102,8 @@ type Ceremony struct {
 	gate      *admission.Gate
 	strangers *tally
 	refusals  *pace.Pace // on record, by person
+	failed    func(wire.FailedSignIn)
+	failures  *pace.Pace // told, by person
 }
 
 // New returns a Ceremony, or an error for a configuration that could not be
@@ -112,6 +125,10 @@ func New(config Config) (*Ceremony, error) {
 		recorder: config.Recorder, directory: config.Directory, clock: config.Clock, random: config.Random,
 		logger: config.Logger, models: known, gate: admission.NewGate(maxConcurrent, maxWaiting, patience), strangers: new(tally),
 		refusals: pace.New(refusalBurst, time.Minute),
+		failed:   config.Failed, failures: pace.New(failedBurst, failedEvery),
+	}
+	if c.failed == nil {
+		c.failed = func(wire.FailedSignIn) {}
 	}
 	if c.agentPort == 0 {
 		c.agentPort = wire.DefaultLoopbackPort

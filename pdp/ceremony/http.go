@@ -131,10 +131,12 @@ func cookie(r *http.Request, name string) (string, bool) {
 
 // browserNetwork is the network that the browser's connection comes from. The
 // web listener is reached directly, so no header is believed.
-func browserNetwork(r *http.Request) string {
+func browserNetwork(r *http.Request) string { return wire.NetworkOf(browserAddress(r)) }
+
+func browserAddress(r *http.Request) netip.Addr {
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return ""
+		return netip.Addr{}
 	}
-	return wire.NetworkOf(address.Addr())
+	return address.Addr()
 }

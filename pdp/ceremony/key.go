@@ -30,6 +30,8 @@ type keyRequest struct {
 		Signature         string `json:"signature"`
 		UserHandle        string `json:"user_handle"`
 	} `json:"credential"`
+	// ZoneMinutes is the browser's offset from UTC, east positive.
+	ZoneMinutes *int `json:"zone_minutes,omitempty"`
 }
 
 type keyAnswer struct {
@@ -55,6 +57,7 @@ func (c *Ceremony) finishKey(r *http.Request, request keyRequest) (wire.Person, 
 	proof, err := c.verifyAssertion(ctx, state, request)
 	if err != nil {
 		c.recordFailedKey(ctx, proof, err)
+		c.tellFailed(r, proof.person, "", err)
 		return wire.Person{}, "", err
 	}
 	// Only a proven answer burns the challenge, so that strangers cannot fill
@@ -69,10 +72,12 @@ func (c *Ceremony) finishKey(r *http.Request, request keyRequest) (wire.Person, 
 	}
 	if err := c.admit(ctx, proof, now); err != nil {
 		c.recordFailedKey(ctx, proof, err)
+		c.tellFailed(r, proof.person, "", err)
 		return wire.Person{}, "", err
 	}
 	signIn := wire.SignIn{
 		PersonID: proof.person.ID, KeyID: proof.key.ID, At: now.UTC(), AAL: 3, UserVerified: true, AMR: []string{"hwk", "pin", "mfa"},
+		ZoneMinutes: zone(request.ZoneMinutes),
 	}
 	if !proof.key.Hardware {
 		signIn.AAL, signIn.TestKey, signIn.AMR = 2, true, []string{"swk", "pin", "mfa"}
@@ -85,6 +90,17 @@ func (c *Ceremony) finishKey(r *http.Request, request keyRequest) (wire.Person, 
 	}
 	session, err := c.newSession(ctx, signIn, now)
 	return proof.person, session, err
+}
+
+// mostZone is beyond every zone on Earth (UTC−12 to UTC+14).
+const mostZone = 14 * 60
+
+// zone takes a browser's word for its time zone; one that cannot be is none.
+func zone(minutes *int) *int {
+	if minutes == nil || *minutes < -mostZone || *minutes > mostZone {
+		return nil
+	}
+	return minutes
 }
 
 // proof is whose key answered. Proven says that its signature verified.

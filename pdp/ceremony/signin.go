@@ -187,6 +187,7 @@ func (c *Ceremony) finishSignIn(r *http.Request, request deviceRequest) (string,
 	}
 	binding, err := c.bind(r, handle, state, request.ReturnCode, now)
 	if err != nil {
+		c.tellFailed(r, session.person, portal.ID, err)
 		// Anybody who is signed in could fill the log with these.
 		if c.refusals.Permit(session.person.ID, now) {
 			c.recordRefusal(ctx, session.person, portal.ID, session.value.SignIn, err)

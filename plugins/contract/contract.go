@@ -128,8 +128,10 @@ type Observation struct {
 	// IPv6 /56), Address the whole address.
 	Network string
 	Address string
-	// ZoneMinutes is the client's offset from UTC, east positive.
+	// ZoneMinutes is the client's offset from UTC, east positive, as its
+	// browser said it; it is 0 where it is not known, and for UTC if ZoneKnown.
 	ZoneMinutes int
+	ZoneKnown   bool
 	Portal      string
 	Grade       string // read, write or admin
 	// Requests of this session over the time Over.

@@ -10,7 +10,7 @@ import (
 func toProtoObservation(o *Observation) *inferencev2.Observation {
 	out := &inferencev2.Observation{
 		Kind: inferencev2.Kind(o.Kind), Person: o.Person, Group: o.Group, Device: o.Device, AtUnixNano: o.At.UnixNano(),
-		Network: o.Network, Address: o.Address, ZoneMinutes: clampInt32(o.ZoneMinutes), Portal: o.Portal, Grade: o.Grade,
+		Network: o.Network, Address: o.Address, ZoneMinutes: clampInt32(o.ZoneMinutes), ZoneKnown: o.ZoneKnown, Portal: o.Portal, Grade: o.Grade,
 		Requests: o.Requests, OverNanos: int64(o.Over), Files: o.Files,
 	}
 	for _, c := range o.Posture {
@@ -23,7 +23,7 @@ func fromProtoObservation(o *inferencev2.Observation) Observation {
 	out := Observation{
 		Kind: Kind(o.GetKind()), Person: o.GetPerson(), Group: o.GetGroup(), Device: o.GetDevice(),
 		At: time.Unix(0, o.GetAtUnixNano()).UTC(), Network: o.GetNetwork(), Address: o.GetAddress(),
-		ZoneMinutes: int(o.GetZoneMinutes()), Portal: o.GetPortal(), Grade: o.GetGrade(),
+		ZoneMinutes: int(o.GetZoneMinutes()), ZoneKnown: o.GetZoneKnown(), Portal: o.GetPortal(), Grade: o.GetGrade(),
 		Requests: o.GetRequests(), Over: nanos(o.GetOverNanos()), Files: o.GetFiles(),
 	}
 	for _, c := range o.GetPosture() {

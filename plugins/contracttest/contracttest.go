@@ -84,7 +84,7 @@ func within(t *testing.T) context.Context {
 func signIn(person string, n int) contract.Observation {
 	return contract.Observation{
 		Person: person, Device: "device-" + person, At: start.Add(time.Duration(n) * 24 * time.Hour),
-		Network: "192.0.2.7", ZoneMinutes: 480, Kind: contract.KindSignIn,
+		Network: "192.0.2.7", ZoneMinutes: 480, ZoneKnown: true, Kind: contract.KindSignIn,
 	}
 }
 

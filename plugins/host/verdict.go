@@ -102,7 +102,7 @@ func only(features map[contract.Feature]bool, o wire.Observation) contract.Obser
 	wanted(contract.FeatureDevice, func() { out.Device = o.Device })
 	wanted(contract.FeatureNetwork, func() { out.Network = o.IP })
 	wanted(contract.FeatureAddress, func() { out.Address = o.Address })
-	wanted(contract.FeatureZone, func() { out.ZoneMinutes = o.ZoneMins })
+	wanted(contract.FeatureZone, func() { out.ZoneMinutes, out.ZoneKnown = o.ZoneMins, o.ZoneKnown })
 	wanted(contract.FeatureGroup, func() { out.Group = o.Group })
 	wanted(contract.FeaturePortal, func() { out.Portal = o.Portal })
 	wanted(contract.FeatureGrade, func() { out.Grade = o.Grade })

@@ -55,6 +55,7 @@ async function proveKey() {
       signature: toText(credential.response.signature),
       user_handle: toText(credential.response.userHandle ?? new ArrayBuffer(0)),
     },
+    zone_minutes: -new Date().getTimezoneOffset(),
   });
   step('key', 'done', person);
 }

@@ -494,7 +494,8 @@ type Observation struct {
 	// The network's first address, and the whole address.
 	Network string `protobuf:"bytes,6,opt,name=network,proto3" json:"network,omitempty"`
 	Address string `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
-	// The client's offset from UTC in minutes, east positive.
+	// The client's offset from UTC in minutes, east positive, as its browser
+	// said it; 0 where it is not known (zone_known).
 	ZoneMinutes int32 `protobuf:"zigzag32,8,opt,name=zone_minutes,json=zoneMinutes,proto3" json:"zone_minutes,omitempty"`
 	// Pseudonym of the portal.
 	Portal string `protobuf:"bytes,9,opt,name=portal,proto3" json:"portal,omitempty"`
@@ -505,7 +506,9 @@ type Observation struct {
 	OverNanos int64    `protobuf:"varint,12,opt,name=over_nanos,json=overNanos,proto3" json:"over_nanos,omitempty"`
 	Posture   []*Claim `protobuf:"bytes,13,rep,name=posture,proto3" json:"posture,omitempty"`
 	// SHA-256 of files that the device ran, hexadecimal.
-	Files         []string `protobuf:"bytes,14,rep,name=files,proto3" json:"files,omitempty"`
+	Files []string `protobuf:"bytes,14,rep,name=files,proto3" json:"files,omitempty"`
+	// Whether zone_minutes is known: 0 may be UTC.
+	ZoneKnown     bool `protobuf:"varint,15,opt,name=zone_known,json=zoneKnown,proto3" json:"zone_known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -636,6 +639,13 @@ func (x *Observation) GetFiles() []string {
 		return x.Files
 	}
 	return nil
+}
+
+func (x *Observation) GetZoneKnown() bool {
+	if x != nil {
+		return x.ZoneKnown
+	}
+	return false
 }
 
 type ObserveRequest struct {
@@ -1300,7 +1310,7 @@ const file_inference_v2_proto_rawDesc = "" +
 	"\achinese\x18\x03 \x01(\tR\achinese\"-\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\tR\x05state\"\xb2\x03\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\"\xd1\x03\n" +
 	"\vObservation\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.menshen.inference.v2.KindR\x04kind\x12\x16\n" +
 	"\x06person\x18\x02 \x01(\tR\x06person\x12\x14\n" +
@@ -1318,7 +1328,9 @@ const file_inference_v2_proto_rawDesc = "" +
 	"\n" +
 	"over_nanos\x18\f \x01(\x03R\toverNanos\x125\n" +
 	"\aposture\x18\r \x03(\v2\x1b.menshen.inference.v2.ClaimR\aposture\x12\x14\n" +
-	"\x05files\x18\x0e \x03(\tR\x05files\"W\n" +
+	"\x05files\x18\x0e \x03(\tR\x05files\x12\x1d\n" +
+	"\n" +
+	"zone_known\x18\x0f \x01(\bR\tzoneKnown\"W\n" +
 	"\x0eObserveRequest\x12E\n" +
 	"\fobservations\x18\x01 \x03(\v2!.menshen.inference.v2.ObservationR\fobservations\"(\n" +
 	"\fObserveReply\x12\x18\n" +
