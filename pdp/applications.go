@@ -21,7 +21,7 @@ func (p *PDP) wireAuthzen(ctx context.Context) (err error) {
 		return err
 	}
 	if p.authzen, err = authzen.New(authzen.Config{
-		Portals: portalsOf{p.proxies}, Judge: &arbiter{applications: p.applications, sessions: p.sessions},
+		Portals: portalsOf{p.proxies}, Judge: observedJudge{&arbiter{applications: p.applications, sessions: p.sessions}, p.operations.metrics},
 		Sealer: seal.New(p.state.ring.Seal), Inputs: evaluationInputs{p.inputs}, Recorder: p.state.log, Names: p.config.Proxies.Names,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "authzen"),
 	}); err != nil {

@@ -305,7 +305,9 @@ func (p portalsOf) PortalOf(ctx context.Context, secret string) (*wire.Portal, e
 func (p *PDP) proxyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if authzen.Serves(r.URL.Path) {
+			began := time.Now()
 			p.authzen.ServeHTTP(w, r)
+			p.operations.metrics.Evaluated(r.URL.Path, time.Since(began))
 			return
 		}
 		p.proxies.ServeHTTP(w, r)

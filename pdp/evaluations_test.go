@@ -264,6 +264,15 @@ func TestOfficersAskWhyOfAWholePDP(t *testing.T) {
 	session := f.sessions.Sessions("")[0]
 	own, portal := tuple(session.ID, "read", "file", "a"), tuple(session.ID, "read", "portal", f.portal.ID)
 	id := f.evaluates(`{"evaluations":[` + own + `,` + portal + `,` + tuple(session.ID, "burn", "file", "a") + `]}`)
+	_, metrics := f.get("/metrics")
+	for _, line := range []string{
+		`menshen_evaluations_total{effect="allow",kind="session"} 1`, `menshen_evaluations_total{effect="allow",kind="portal"} 1`, `menshen_evaluations_total{effect="deny",kind="session"} 1`,
+		`menshen_evaluation_duration_seconds_count{endpoint="evaluations"} 1`, `menshen_signal_streams{status="enabled"} 0`,
+	} {
+		if !strings.Contains(metrics, "\n"+line+"\n") {
+			t.Errorf("no %q", line)
+		}
+	}
 	r, err := officer.Replay(t.Context(), id)
 	if err != nil || !r.Same || !bytes.Equal(r.Computed, r.Recorded) || r.PolicyVersion == "" {
 		t.Fatalf("%+v, %v", r, err)

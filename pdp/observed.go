@@ -6,6 +6,7 @@ import (
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/audit"
+	"github.com/menshen-zt/menshen/pdp/authzen"
 	"github.com/menshen-zt/menshen/pdp/session"
 	"github.com/menshen-zt/menshen/pdp/telemetry"
 	"github.com/menshen-zt/menshen/pdp/trust"
@@ -43,6 +44,40 @@ func (o observedEngine) Decide(ctx context.Context, s session.Subject, action wi
 	telemetry.EndWith(span, err)
 	o.metrics.Decision(&d, time.Since(began))
 	return facts, d, err
+}
+
+// observedJudge counts the answers to applications.
+type observedJudge struct {
+	authzen.Judge
+	metrics *telemetry.Metrics
+}
+
+// Hear implements authzen.Judge.
+func (o observedJudge) Hear(portal *wire.Portal, at time.Time) authzen.Hearing {
+	return observedHearing{o.Judge.Hear(portal, at), o.metrics}
+}
+
+type observedHearing struct {
+	authzen.Hearing
+	metrics *telemetry.Metrics
+}
+
+// Open implements authzen.Hearing.
+func (o observedHearing) Open(q *wire.Question) authzen.Inquiry {
+	return observedInquiry{o.Hearing.Open(q), q, o.metrics}
+}
+
+type observedInquiry struct {
+	authzen.Inquiry
+	question *wire.Question
+	metrics  *telemetry.Metrics
+}
+
+// Answer implements authzen.Inquiry.
+func (o observedInquiry) Answer(ctx context.Context, subject, action, resource string) wire.Answer {
+	a := o.Inquiry.Answer(ctx, subject, action, resource)
+	o.metrics.Evaluation(o.question, &a)
+	return a
 }
 
 // observedTokens traces the signing of access tokens.

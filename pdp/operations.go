@@ -78,8 +78,8 @@ func (p *PDP) wireOperations(context.Context) error {
 	p.operations.metrics.Watch(telemetry.Sources{
 		Devices: p.appraisal.Counts, Sessions: p.sessions.Live, Durable: p.state.log.Durable, Writable: p.state.log.Writable,
 		Policy:      p.policyInForce,
-		Connections: p.proxies.Connections,
-		Strangers:   map[string]func() uint64{"agents": p.agents.Strangers, "enrolment": p.enrolment.Strangers},
+		Connections: p.proxies.Connections, Signals: p.signals.Counts,
+		Strangers: map[string]func() uint64{"agents": p.agents.Strangers, "enrolment": p.enrolment.Strangers},
 		Shed: map[string]func() uint64{
 			"ceremonies": p.people.Shed, "sign-ins": p.proxies.Shed, "pages": p.pageTurns.Shed, "web": p.laneShed("web"), "agents": p.laneShed("agents"),
 		},

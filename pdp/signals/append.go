@@ -32,14 +32,15 @@ func (t *Transmitter) newEvent(s *stream, kind string, cause string, subject, bo
 	if err != nil {
 		return event{}, err
 	}
+	now := t.Clock()
 	raw, err := json.Marshal(claims{
-		Issuer: t.issuer(s.agency), ID: id, IssuedAt: t.Clock().Unix(), Audience: s.receiver,
+		Issuer: t.issuer(s.agency), ID: id, IssuedAt: now.Unix(), Audience: s.receiver,
 		Cause: cause, Subject: subject, Events: map[string]any{kind: body},
 	})
 	if err != nil {
 		return event{}, fmt.Errorf("signals: %w", err)
 	}
-	return event{V: schema, ID: id, Claims: raw}, nil
+	return event{V: schema, ID: id, Claims: raw, at: now}, nil
 }
 
 // own makes an event that tells of the stream itself (SSF 1.0, 8.1.4 and 8.1.5).
@@ -150,7 +151,7 @@ func (t *Transmitter) overflow(ctx context.Context, s *stream, c *change) error 
 func (s *stream) apply(c change) {
 	s.record = c.record
 	for _, e := range c.add {
-		s.pending = append(s.pending, held{s.next, e.ID, e.Control})
+		s.pending = append(s.pending, held{s.next, e.ID, e.Control, e.at})
 		s.next++
 	}
 	s.ring()
@@ -208,10 +209,7 @@ func (t *Transmitter) pause(ctx context.Context, s *stream, why string) error {
 
 // pauseAll pauses every stream: something could not be kept for any of them.
 func (t *Transmitter) pauseAll(ctx context.Context, why string) error {
-	t.mu.RLock()
-	all := slices.Collect(maps.Values(t.streams))
-	t.mu.RUnlock()
-	for _, s := range all {
+	for _, s := range t.all() {
 		if err := t.pause(ctx, s, why); err != nil {
 			return err
 		}

@@ -88,7 +88,12 @@ func (t *Transmitter) settle(ctx context.Context, s *stream, in pollRequest) err
 			return err
 		}
 	}
-	return t.forget(ctx, s, append(gone, refused...)...)
+	if err := t.forget(ctx, s, append(gone, refused...)...); err != nil {
+		return err
+	}
+	t.counters[byPoll][wasDelivered].Add(uint64(len(gone)))
+	t.counters[byPoll][wasRefused].Add(uint64(len(refused)))
+	return nil
 }
 
 // beginPoll reports whether the stream has room for one more poll: each may cost

@@ -71,6 +71,7 @@ func (t *Transmitter) push(ctx context.Context, s *stream) {
 			return
 		}
 		failing.note(t.Clock())
+		t.counters[byPush][wasFailed].Add(1)
 		t.Logger.Warn("an event could not be pushed", "agency", s.agency, "stream", s.id, "attempt", failing.times, "error", err)
 		if t.Clock().Sub(failing.since) >= t.Limits.GiveUp && !first[0].control {
 			t.insist(ctx, func() error { return t.pause(ctx, s, "events could not be pushed: "+err.Error()) })
@@ -160,17 +161,15 @@ func (t *Transmitter) pushOne(ctx context.Context, s *stream, h held) error {
 		}
 		request.Header.Set("Authorization", header)
 	}
-	err = t.send(request)
+	outcome, err := wasDelivered, t.send(request)
 	var answered *answerError
 	if errors.As(err, &answered) && answered.final() {
-		if err := t.refused(ctx, s, h.id, answered.code); err != nil {
-			return err
-		}
-		err = nil
+		outcome, err = wasRefused, t.refused(ctx, s, h.id, answered.code)
 	}
 	if err != nil {
 		return err
 	}
+	t.counters[byPush][outcome].Add(1)
 	return t.forget(ctx, s, h)
 }
 

@@ -69,6 +69,7 @@ type event struct {
 	Claims json.RawMessage `json:"claims"`
 	// Control says that it tells of the stream itself and leaves it paused too.
 	Control bool `json:"control,omitempty"`
+	at      time.Time
 }
 
 // held is what memory knows of an event.
@@ -76,6 +77,7 @@ type held struct {
 	sequence uint64
 	id       string
 	control  bool
+	at       time.Time // when it was made, to the second after a start
 }
 
 // stream is one in memory. Its names do not change; mu guards all else.

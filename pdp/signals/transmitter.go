@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/store"
@@ -19,10 +20,11 @@ import (
 // concurrent use.
 type Transmitter struct {
 	Config
-	client *http.Client
-	intake intake
-	told   told
-	adding sync.Mutex // one receiver or stream is added at a time
+	client   *http.Client
+	intake   intake
+	told     told
+	counters counters
+	adding   sync.Mutex // one receiver or stream is added at a time
 
 	mu        sync.RWMutex
 	receivers map[[sha256.Size]byte]*receiver
@@ -102,7 +104,13 @@ func (t *Transmitter) loadEvent(raw store.Record) error {
 		return err
 	}
 	if s := t.streams[id]; s != nil {
-		s.pending = append(s.pending, held{sequence, e.ID, e.Control})
+		var made struct {
+			At int64 `json:"iat"`
+		}
+		if err := json.Unmarshal(e.Claims, &made); err != nil {
+			return fmt.Errorf("unreadable claims: %w", err)
+		}
+		s.pending = append(s.pending, held{sequence, e.ID, e.Control, time.Unix(made.At, 0)})
 		s.next = sequence + 1
 	}
 	return nil
@@ -150,6 +158,13 @@ func (t *Transmitter) streamsOf(agency, receiverID string) []*stream {
 	}
 	slices.SortFunc(list, func(a, b *stream) int { return strings.Compare(a.id, b.id) })
 	return list
+}
+
+// all returns every stream, in no order.
+func (t *Transmitter) all() []*stream {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Collect(maps.Values(t.streams))
 }
 
 // listened reports whether an agency has streams.

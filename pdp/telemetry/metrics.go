@@ -46,6 +46,8 @@ type Metrics struct {
 	verdicts    *prometheus.CounterVec
 	pluginUp    *prometheus.GaugeVec
 	pluginFalls *prometheus.CounterVec
+	evaluations [len(evaluationKinds)][len(evaluationEffects)]prometheus.Counter
+	askTime     [len(askedWays)]prometheus.Observer
 }
 
 // NewMetrics returns instruments of one PDP with these registered plugins.
@@ -62,6 +64,7 @@ func NewMetrics(version string, plugins map[string]wire.Cluster, clock func() ti
 	m.decideTime = m.histogram("decision_duration_seconds", "Time to take a decision, facts and policy together.", workBuckets)
 	m.makeAudit()
 	m.makePlugins()
+	m.makeEvaluations()
 	return m
 }
 
@@ -211,10 +214,12 @@ type Sources struct {
 	// Strangers count, by port, who proved nothing; Shed, by kind of work, what
 	// was told to come again.
 	Strangers, Shed map[string]func() uint64
+	// Signals are the streams of events for others.
+	Signals func() wire.SignalCounts
 }
 
 // Watch adds what is read from elsewhere. It is called once.
-func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(newWatched(s)) }
+func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(newWatched(s), newStreams(s.Signals)) }
 
 func number(b bool) float64 {
 	if b {

@@ -23,6 +23,10 @@ func newMetrics(clock func() time.Time) *telemetry.Metrics {
 		Policy:      func() (string, int) { return "abc", 45 },
 		Connections: func() (int, uint64) { return 5, 6 },
 		Strangers:   map[string]func() uint64{"agents": func() uint64 { return 9 }}, Shed: map[string]func() uint64{"ceremonies": func() uint64 { return 8 }},
+		Signals: func() wire.SignalCounts {
+			return wire.SignalCounts{Streams: [3]int{2, 1}, Pending: [3]int{4, 70}, Lag: [3]time.Duration{time.Second, time.Hour}, Missed: 3,
+				Deliveries: [2][3]uint64{{11, 12, 13}, {14, 15}}}
+		},
 	})
 	return m
 }
@@ -56,7 +60,20 @@ func TestMetrics(t *testing.T) {
 	m.Decision(&wire.Decision{Reasons: []wire.Reason{reason.New(reason.AuditClosed), reason.New(reason.Internal)}}, time.Millisecond)
 	m.Verdicts([]wire.Verdict{{Plugin: "networknovelty"}, {Plugin: "networknovelty", Abstained: true}, {Plugin: "networknovelty", Missing: true, Abstained: true}}, time.Millisecond)
 	m.Plugin("networknovelty", true)
+	session, portal := wire.Asked{Type: wire.SubjectSession}, wire.Asked{Type: wire.ResourcePortal}
+	m.Evaluation(&wire.Question{Subject: session, Resource: portal}, &wire.Answer{StepUp: true})
+	m.Evaluation(&wire.Question{Subject: session}, &wire.Answer{Allowed: true})
+	m.Evaluation(&wire.Question{Resource: portal}, new(wire.Answer))
+	m.Evaluated("/por-1/access/v1/evaluation", time.Millisecond)
+	m.Evaluated("/access/v1/search/subject", time.Millisecond)
+	m.Evaluated("/access/v1/else", time.Millisecond)
 	expect(t, scrape(t, m),
+		`menshen_evaluations_total{effect="step-up",kind="portal"} 1`, `menshen_evaluations_total{effect="allow",kind="session"} 1`,
+		`menshen_evaluations_total{effect="deny",kind="own-subject"} 1`, `menshen_evaluations_total{effect="allow",kind="portal"} 0`,
+		`menshen_evaluation_duration_seconds_count{endpoint="evaluation"} 1`, `menshen_evaluation_duration_seconds_count{endpoint="search"} 1`,
+		`menshen_evaluation_duration_seconds_count{endpoint="other"} 1`, `menshen_evaluation_duration_seconds_count{endpoint="evaluations"} 0`,
+		`menshen_signal_streams{status="enabled"} 2`, `menshen_signal_streams{status="disabled"} 0`, `menshen_signal_pending{status="paused"} 70`, `menshen_signal_lag_seconds{status="paused"} 3600`,
+		`menshen_signal_missed 3`, `menshen_signal_deliveries_total{method="push",outcome="failed"} 13`, `menshen_signal_deliveries_total{method="poll",outcome="refused"} 15`,
 		`menshen_access_total{cached="yes",outcome="granted"} 2`, `menshen_access_total{cached="no",outcome="refused"} 1`,
 		`menshen_access_total{cached="no",outcome="sign-in"} 0`, `menshen_access_duration_seconds_bucket{cached="yes",le="5e-06"} 2`,
 		`menshen_decisions_total{effect="allow",reason="none"} 1`, `menshen_decisions_total{effect="deny",reason="ZT-SYS-003"} 1`,
@@ -78,6 +95,8 @@ func TestLabelsAreBounded(t *testing.T) {
 		m.Verdicts([]wire.Verdict{{Plugin: name}}, 0)
 		m.Plugin(name, true)
 		m.Access(wire.AccessOutcome(200), false, 0)
+		m.Evaluation(&wire.Question{Subject: wire.Asked{Type: name}, Resource: wire.Asked{Type: name}}, new(wire.Answer))
+		m.Evaluated("/"+name, 0)
 	}
 	text := scrape(t, m)
 	expect(t, text, `menshen_decisions_total{effect="deny",reason="other"} 3`, `menshen_plugin_verdicts_total{outcome="answered",plugin="other"} 3`,

@@ -16,10 +16,11 @@ type watched struct {
 	devices, sessions, durable, writable, policies, policy, open, nameless, strangers, shed *prometheus.Desc
 }
 
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+}
+
 func newWatched(s Sources) *watched {
-	describe := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
-	}
 	return &watched{
 		sources:   s,
 		devices:   describe("devices", "Enrolled devices by what their last appraisal is worth now.", "standing"),
