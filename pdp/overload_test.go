@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"testing"
 	"time"
@@ -34,7 +35,9 @@ func BenchmarkOverload(b *testing.B) {
 				for b.Loop() {
 					end := f.runs(flood, 5*time.Second, f.handle())
 					time.Sleep(time.Second) // until all have come
+					before := runnable()
 					waits(b, f.work(3*time.Second))
+					b.ReportMetric(longest(before, runnable()), "runnable-p99-ns")
 					told := end()
 					b.ReportMetric(float64(told.Granted), "went-on")
 					b.ReportMetric(float64(told.Shed), "shed")
@@ -47,4 +50,26 @@ func BenchmarkOverload(b *testing.B) {
 func waits(b *testing.B, what seen) {
 	b.ReportMetric(float64(what.P99), "ns/op")
 	b.ReportMetric(float64(what.P50), "p50-ns")
+}
+
+// runnable tells how long goroutines have waited for a processor.
+func runnable() *metrics.Float64Histogram {
+	sample := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
+	metrics.Read(sample)
+	return sample[0].Value.Float64Histogram()
+}
+
+// longest is the wait that one in a hundred has exceeded since, in nanoseconds.
+func longest(before, after *metrics.Float64Histogram) float64 {
+	all := uint64(0)
+	for i, n := range after.Counts {
+		all += n - before.Counts[i]
+	}
+	longer := uint64(0)
+	for i := len(after.Counts) - 1; i > 0; i-- {
+		if longer += after.Counts[i] - before.Counts[i]; longer > all/100 {
+			return after.Buckets[i] * float64(time.Second)
+		}
+	}
+	return 0
 }
