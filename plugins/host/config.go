@@ -52,7 +52,8 @@ type Options struct {
 	// RuntimeDir holds the plugins' sockets: a folder that the host makes,
 	// owns and cleans. Empty means a new temporary one.
 	RuntimeDir string
-	// StartTimeout bounds one start, from exec to the first answer; 0 means 10 s.
+	// StartTimeout bounds one start, from exec to the first answer, and one
+	// hand-over of state; 0 means 10 s.
 	StartTimeout time.Duration
 	// HealthEvery is how often a quiet plugin is asked for a sign of life; 0 means 5 s.
 	HealthEvery time.Duration
@@ -64,6 +65,8 @@ type Options struct {
 	Replay func(ctx context.Context, send func([]wire.Observation) error) error
 	// Changed is called when a plugin comes up or goes down; it must not block.
 	Changed func(plugin string, up bool)
+	// Took is called with how long each answer took; it must not block.
+	Took func(plugin string, took time.Duration)
 }
 
 // Bounds and defaults.
@@ -157,6 +160,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Changed == nil {
 		o.Changed = func(string, bool) {}
+	}
+	if o.Took == nil {
+		o.Took = func(string, time.Duration) {}
 	}
 	if o.Replay == nil {
 		o.Replay = func(context.Context, func([]wire.Observation) error) error { return nil }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -23,9 +24,19 @@ type Host struct {
 	runtimeDir string
 	ownDir     bool
 
-	supervisors []*supervisor
+	supervisors atomic.Pointer[[]*supervisor]
+	living      context.Context // until Close
 	stop        context.CancelFunc
 	running     sync.WaitGroup
+
+	applying sync.Mutex // guards lives
+	lives    map[*supervisor]life
+}
+
+// life ends one supervisor alone.
+type life struct {
+	stop  context.CancelFunc
+	ended chan struct{}
 }
 
 // Limit says what holds for one plugin's process and what does not.
@@ -43,57 +54,96 @@ func Start(ctx context.Context, plugins []Config, o Options) (*Host, error) {
 	if o.Logger == nil {
 		return nil, fmt.Errorf("%w: a logger is needed", ErrConfig)
 	}
-	h := &Host{options: o.withDefaults(), owners: []int{0}}
+	h := &Host{options: o.withDefaults(), owners: []int{0}, lives: map[*supervisor]life{}}
 	if o.TrustedOwner != 0 {
 		h.owners = append(h.owners, o.TrustedOwner)
 	}
-	if err := h.register(plugins); err != nil {
+	wanted, err := h.register(plugins)
+	if err != nil {
 		return nil, err
 	}
 	if err := h.findLauncher(); err != nil {
 		return nil, err
 	}
-	if err := h.prepareRuntimeDir(); err != nil {
+	if err := h.prepareRuntimeDir(len(wanted) > 0); err != nil {
 		return nil, err
 	}
-	living, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h.stop = stop
-	for _, s := range h.supervisors {
-		h.running.Go(func() { s.run(living) })
+	h.living, h.stop = context.WithCancel(context.WithoutCancel(ctx))
+	all := make([]*supervisor, 0, len(wanted))
+	for _, c := range wanted {
+		all = append(all, newSupervisor(h, c))
 	}
-	for _, s := range h.supervisors {
-		select {
-		case <-s.tried:
-		case <-ctx.Done():
-			h.Close()
-			return nil, ctx.Err()
-		}
+	h.supervisors.Store(&all)
+	h.applying.Lock()
+	defer h.applying.Unlock()
+	h.launch(ctx, all)
+	if ctx.Err() != nil {
+		h.close()
+		return nil, ctx.Err()
 	}
 	return h, nil
 }
 
-func (h *Host) register(plugins []Config) error {
-	if len(plugins) > maxPlugins {
-		return fmt.Errorf("%w: more than %d plugins", ErrConfig, maxPlugins)
+func (h *Host) all() []*supervisor {
+	if all := h.supervisors.Load(); all != nil {
+		return *all
 	}
+	return nil
+}
+
+// each runs f for every supervisor at once and returns when all are done.
+func (h *Host) each(f func(n int, s *supervisor)) { each(h.all(), f) }
+
+func each(all []*supervisor, f func(n int, s *supervisor)) {
+	var done sync.WaitGroup
+	for n, s := range all {
+		done.Go(func() { f(n, s) })
+	}
+	done.Wait()
+}
+
+// begin gives a supervisor its goroutine.
+func (h *Host) begin(s *supervisor) {
+	ctx, stop := context.WithCancel(h.living)
+	one := life{stop: stop, ended: make(chan struct{})}
+	h.lives[s] = one
+	h.running.Go(func() {
+		defer close(one.ended)
+		s.run(ctx)
+	})
+}
+
+// end stops a supervisor and its plugin.
+func (h *Host) end(s *supervisor) {
+	h.lives[s].stop()
+	<-h.lives[s].ended
+	delete(h.lives, s)
+}
+
+// register checks a registration and fills in its defaults.
+func (h *Host) register(plugins []Config) ([]*Config, error) {
+	if len(plugins) > maxPlugins {
+		return nil, fmt.Errorf("%w: more than %d plugins", ErrConfig, maxPlugins)
+	}
+	var all []*Config
 	seen := map[string]bool{}
 	for _, c := range plugins {
 		c = c.withDefaults()
 		if err := c.check(); err != nil {
-			return err
+			return nil, err
 		}
 		if seen[c.Name] {
-			return fmt.Errorf("%w: %s stands twice", ErrConfig, c.Name)
+			return nil, fmt.Errorf("%w: %s stands twice", ErrConfig, c.Name)
 		}
 		seen[c.Name] = true
 		program, err := openProgram(c.Path, c.SHA256, h.owners)
 		if err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrConfig, c.Name, err)
+			return nil, fmt.Errorf("%w: %s: %w", ErrConfig, c.Name, err)
 		}
 		_ = program.Close() // the launcher checks what it executes again
-		h.supervisors = append(h.supervisors, newSupervisor(h, c))
+		all = append(all, &c)
 	}
-	return nil
+	return all, nil
 }
 
 func (h *Host) findLauncher() error {
@@ -112,7 +162,7 @@ func (h *Host) findLauncher() error {
 // prepareRuntimeDir makes the folder of the plugins' sockets, or takes an
 // earlier host's over and clears it. Others may pass through it (each plugin's
 // own folder in it is 0700), not list or write it.
-func (h *Host) prepareRuntimeDir() error {
+func (h *Host) prepareRuntimeDir(used bool) error {
 	h.runtimeDir = filepath.Clean(h.options.RuntimeDir)
 	if h.options.RuntimeDir != "" && !filepath.IsAbs(h.runtimeDir) {
 		return fmt.Errorf("%w: the runtime folder %q must be absolute", ErrConfig, h.options.RuntimeDir)
@@ -138,8 +188,10 @@ func (h *Host) prepareRuntimeDir() error {
 	if err := os.Chmod(h.runtimeDir, 0o711); err != nil { // #nosec G302 -- plugins of other uids pass through
 		return err
 	}
-	if err := h.checkWay(); err != nil {
-		return err
+	if used {
+		if err := h.checkWay(); err != nil {
+			return err
+		}
 	}
 	if len(h.runtimeDir) > maxSocketPath {
 		return fmt.Errorf("%w: %s is too long a path for a socket", ErrConfig, h.runtimeDir)
@@ -150,8 +202,8 @@ func (h *Host) prepareRuntimeDir() error {
 // checkWay makes sure that plugins of other uids can reach their sockets: a
 // closed folder above would only show as a plugin that never starts.
 func (h *Host) checkWay() error {
-	if os.Geteuid() != 0 || len(h.supervisors) == 0 {
-		return nil // plugins share this uid, or there is none
+	if os.Geteuid() != 0 {
+		return nil // plugins share this uid
 	}
 	for dir := filepath.Dir(h.runtimeDir); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
@@ -187,31 +239,18 @@ func (h *Host) clearRuntimeDir() error {
 // Assess asks all plugins at once. It returns one verdict for each registered
 // plugin, in their order; those without a usable answer are marked missing.
 func (h *Host) Assess(ctx context.Context, o wire.Observation) []wire.Verdict {
-	verdicts := make([]wire.Verdict, len(h.supervisors))
-	var all sync.WaitGroup
-	for n, s := range h.supervisors {
-		all.Go(func() { verdicts[n] = s.assess(ctx, o) })
-	}
-	all.Wait()
+	all := h.all()
+	verdicts := make([]wire.Verdict, len(all))
+	each(all, func(n int, s *supervisor) { verdicts[n] = s.assess(ctx, o) })
 	return verdicts
-}
-
-// Observe teaches all plugins one sign-in. A plugin that is down learns it when
-// it is started again, by Options.Replay: keep the observation first.
-func (h *Host) Observe(ctx context.Context, o wire.Observation) {
-	var all sync.WaitGroup
-	for _, s := range h.supervisors {
-		all.Go(func() { s.observe(ctx, o) })
-	}
-	all.Wait()
 }
 
 // Limits tells what each plugin's sandbox enforces, as its launcher reported.
 func (h *Host) Limits() []Limit {
 	var limits []Limit
-	for _, s := range h.supervisors {
+	for _, s := range h.all() {
 		s.mu.Lock()
-		limits = append(limits, Limit{Plugin: s.config.Name, Enforced: s.box.Enforced, Missing: s.box.Missing})
+		limits = append(limits, Limit{Plugin: s.name, Enforced: s.box.Enforced, Missing: s.box.Missing})
 		s.mu.Unlock()
 	}
 	return limits
@@ -219,15 +258,22 @@ func (h *Host) Limits() []Limit {
 
 // Registered returns the names of the registered plugins with their clusters.
 func (h *Host) Registered() map[string]wire.Cluster {
-	all := make(map[string]wire.Cluster, len(h.supervisors))
-	for _, s := range h.supervisors {
-		all[s.config.Name] = s.config.Cluster
+	all := map[string]wire.Cluster{}
+	for _, s := range h.all() {
+		all[s.name] = s.configuration().Cluster
 	}
 	return all
 }
 
 // Close ends every plugin and removes their sockets.
 func (h *Host) Close() {
+	h.stop()
+	h.applying.Lock()
+	defer h.applying.Unlock()
+	h.close()
+}
+
+func (h *Host) close() {
 	h.stop()
 	h.running.Wait()
 	if err := h.clearRuntimeDir(); err != nil {

@@ -165,7 +165,7 @@ func seen(ip string) wire.Observation {
 
 func pidOf(t *testing.T, h *Host) int {
 	t.Helper()
-	s := h.supervisors[0]
+	s := h.all()[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil {
@@ -217,7 +217,7 @@ func TestRefusedPrograms(t *testing.T) {
 		change func(*Config)
 		want   error
 	}{
-		"one bit of the checksum":  {func(c *Config) { c.SHA256 = "00" + c.SHA256[2:] }, ErrChecksum},
+		"one bit of the checksum":  {func(c *Config) { c.SHA256 = strings.Repeat("0", 64) }, ErrChecksum},
 		"no checksum":              {func(c *Config) { c.SHA256 = "" }, ErrConfig},
 		"short checksum":           {func(c *Config) { c.SHA256 = c.SHA256[:62] }, ErrConfig},
 		"writable program":         {func(c *Config) { *c = writable }, ErrWritable},
@@ -650,9 +650,9 @@ func doomedHost(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	h.supervisors[0].mu.Lock()
-	fmt.Println(h.supervisors[0].current.running().ID())
-	h.supervisors[0].mu.Unlock()
+	h.all()[0].mu.Lock()
+	fmt.Println(h.all()[0].current.running().ID())
+	h.all()[0].mu.Unlock()
 	if err := json.NewEncoder(os.Stdout).Encode(h.Limits()); err != nil {
 		return 1
 	}

@@ -40,6 +40,10 @@ type instance struct {
 	rpc    contract.Client
 	says   description
 
+	asked  sync.WaitGroup // calls under way
+	failed chan struct{}  // closed when calls found the instance unusable
+	bad    int            // unusable answers in a row; the supervisor's mu guards it
+
 	mu      sync.Mutex
 	process *process // set while the client starts
 }
@@ -62,7 +66,7 @@ func (i *instance) kill() {
 func (h *Host) startInstance(ctx context.Context, c *Config) (*instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.options.StartTimeout)
 	defer cancel()
-	i := &instance{config: c}
+	i := &instance{config: c, failed: make(chan struct{})}
 	i.client = plugin.NewClient(h.clientConfig(i))
 	type dispensed struct {
 		rpc contract.Client

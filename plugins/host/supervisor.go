@@ -7,12 +7,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
-	"github.com/menshen-zt/menshen/internal/reason"
-	"github.com/menshen-zt/menshen/internal/wire"
 )
 
 // Backoff between two lives of a plugin; a life of steadyAfter starts it anew.
@@ -22,40 +16,68 @@ const (
 	steadyAfter  = time.Minute
 )
 
-// Bounds of what waits for one plugin.
-const (
-	maxCalls  = 64
-	maxQueued = 1024
+var (
+	errEnded    = errors.New("plugin: the process ended")
+	errUnusable = errors.New("plugin: too many unusable answers in a row")
 )
 
 // supervisor owns one plugin: one goroutine starts it, watches it and starts
 // it again.
 type supervisor struct {
-	host   *Host
-	config Config
-	tried  chan struct{} // closed after the first attempt to start
-	calls  chan struct{} // a token for each call under way
+	host     *Host
+	name     string
+	tried    chan struct{} // closed after the first attempt to start
+	calls    chan struct{} // a token for each call under way
+	upgrades chan upgrade
+	took     latencies
 
-	mu       sync.Mutex
-	current  *instance // nil while the plugin is down
-	teaching *instance // up, but still being replayed to
-	queue    []wire.Observation
-	failed   chan struct{} // closed when calls found the instance unusable
-	bad      int           // unusable answers in a row
-	box      sandbox
+	// learning is held for reading while a lesson is given, and taken to begin
+	// a queue: what is under way then is in the state that is handed over.
+	learning sync.RWMutex
+
+	mu      sync.Mutex
+	config  *Config   // replaced, never changed
+	current *instance // nil while the plugin is down
+	next    *instance // up, but still being taught
+	queue   []lesson  // for next
+	lost    bool      // a lesson that next needs had no room
+	since   time.Time // it is up or down
+	why     string    // it is down
+	falls   int
+	box     sandbox
+	says    description
+	speaks  int // version of the contract
 }
 
-func newSupervisor(h *Host, c Config) *supervisor {
-	return &supervisor{host: h, config: c, tried: make(chan struct{}), calls: make(chan struct{}, maxCalls)}
+func newSupervisor(h *Host, c *Config) *supervisor {
+	return &supervisor{
+		host: h, name: c.Name, config: c, tried: make(chan struct{}), calls: make(chan struct{}, maxCalls),
+		upgrades: make(chan upgrade), since: h.options.Clock(), why: "it has not been started yet",
+	}
+}
+
+func (s *supervisor) configuration() *Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config
 }
 
 // run lives as long as ctx.
 func (s *supervisor) run(ctx context.Context) {
 	backoff := firstBackoff
 	var once sync.Once
+	var asked upgrade // that came while the plugin was down
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := s.live(ctx, func() { once.Do(func() { close(s.tried) }) })
+		err := s.live(ctx, func() {
+			once.Do(func() { close(s.tried) })
+			asked.answer(nil)
+		})
+		asked.answer(err)
+		asked = upgrade{}
+		if ctx.Err() == nil {
+			s.fell(err)
+		}
 		once.Do(func() { close(s.tried) })
 		if ctx.Err() != nil {
 			return
@@ -63,151 +85,131 @@ func (s *supervisor) run(ctx context.Context) {
 		if time.Since(began) >= steadyAfter {
 			backoff = firstBackoff
 		}
-		s.host.options.Logger.Error("plugin is down", "plugin", s.config.Name, "reason", err.Error(), "retry_in", backoff)
+		s.host.options.Logger.Error("plugin is down", "plugin", s.name, "reason", short(err), "retry_in", backoff)
 		select {
 		case <-ctx.Done():
 		case <-time.After(backoff):
+			backoff = min(2*backoff, maxBackoff)
+		case asked = <-s.upgrades:
+			s.mu.Lock()
+			s.config = asked.config
+			s.mu.Unlock()
+			backoff = firstBackoff
 		}
-		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
-// live is one life of the plugin: start, teach, serve, end.
+// maxWhy bounds what is told of a plugin's end: its own output may be in it.
+const maxWhy = 256
+
+func short(err error) string {
+	text := []rune(err.Error())
+	for i, r := range text {
+		if r < ' ' || r == 0x7f {
+			text[i] = ' '
+		}
+	}
+	return string(text[:min(len(text), maxWhy)])
+}
+
+func (s *supervisor) fell(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.falls++
+	s.since, s.why = s.host.options.Clock(), short(err)
+}
+
+// live is one life of the plugin, through all its upgrades: start, teach,
+// serve, end.
 func (s *supervisor) live(ctx context.Context, ready func()) error {
-	i, err := s.host.startInstance(ctx, &s.config)
+	i, err := s.host.startInstance(ctx, s.configuration())
 	if err != nil {
 		return err
 	}
-	defer i.end()
-	failed := make(chan struct{})
-	s.mu.Lock()
-	s.teaching, s.failed, s.bad, s.box, s.queue = i, failed, 0, i.running().sandbox(), nil
-	s.mu.Unlock()
-	defer s.down()
-	if err := s.teach(ctx, i); err != nil {
+	defer func() { i.end() }() // the last one
+	s.begin(i)
+	defer s.close()
+	if err := s.replay(ctx, i); err != nil {
 		return err
 	}
-	s.host.options.Logger.Info("plugin is up", "plugin", s.config.Name)
-	s.host.options.Changed(s.config.Name, true)
-	defer s.host.options.Changed(s.config.Name, false)
-	defer s.down() // before the change is told
+	if err := s.open(ctx, i); err != nil {
+		return err
+	}
+	s.host.options.Logger.Info("plugin is up", "plugin", s.name)
+	s.host.options.Changed(s.name, true)
+	defer s.host.options.Changed(s.name, false)
+	defer s.close() // before the change is told
 	ready()
-	return s.watch(ctx, i, failed)
+	i, err = s.watch(ctx, i)
+	return err
 }
 
-// teach replays the past, then what came meanwhile, then opens the plugin.
-func (s *supervisor) teach(ctx context.Context, i *instance) error {
-	ctx, cancel := context.WithTimeout(ctx, replayDeadline)
-	defer cancel()
-	if err := s.host.options.Replay(ctx, func(batch []wire.Observation) error { return i.observe(ctx, batch) }); err != nil {
-		return err
-	}
-	for {
-		s.mu.Lock()
-		waiting := s.queue
-		s.queue = nil
-		if len(waiting) == 0 {
-			s.current, s.teaching = i, nil
-			s.mu.Unlock()
-			return nil
-		}
-		s.mu.Unlock()
-		if err := i.observe(ctx, waiting); err != nil {
-			return err
-		}
-	}
+// close has the plugin asked and taught no more.
+func (s *supervisor) close() {
+	s.mu.Lock()
+	s.current, s.next, s.queue = nil, nil, nil
+	s.mu.Unlock()
 }
 
-func (s *supervisor) watch(ctx context.Context, i *instance, failed <-chan struct{}) error {
+// watch returns the instance that lived last and why it ended.
+func (s *supervisor) watch(ctx context.Context, i *instance) (*instance, error) {
 	beat := time.NewTicker(s.host.options.HealthEvery)
 	defer beat.Stop()
+	var retiring sync.WaitGroup
+	defer retiring.Wait()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return i, ctx.Err()
 		case <-i.running().ended:
-			return errors.New("plugin: the process ended")
-		case <-failed:
-			return errors.New("plugin: too many unusable answers in a row")
+			return i, errEnded
+		case <-i.failed:
+			return i, errUnusable
 		case <-beat.C:
-			if err := i.healthy(ctx); err != nil {
-				return err
+			err = i.healthy(ctx)
+		case u := <-s.upgrades:
+			old := i
+			i, err = s.exchange(ctx, old, u)
+			if i != old {
+				retiring.Go(old.retire)
 			}
 		}
+		if err != nil {
+			return i, err
+		}
 	}
 }
 
-func (s *supervisor) down() {
-	s.mu.Lock()
-	s.current, s.teaching, s.queue = nil, nil, nil
-	s.mu.Unlock()
-}
-
-func (s *supervisor) observe(ctx context.Context, o wire.Observation) {
-	s.mu.Lock()
-	i := s.current
-	if s.teaching != nil && len(s.queue) < maxQueued {
-		s.queue = append(s.queue, o)
-	}
-	s.mu.Unlock()
-	if i == nil {
-		return // the next start replays it
-	}
-	if err := i.observe(ctx, []wire.Observation{o}); err != nil {
-		s.answered(i, err)
-	}
-}
-
-// assess asks the plugin, within its deadline whatever it does.
-func (s *supervisor) assess(ctx context.Context, o wire.Observation) wire.Verdict {
-	now := s.host.options.Clock().UTC()
-	s.mu.Lock()
-	i := s.current
-	s.mu.Unlock()
-	if i == nil {
-		return missing(&s.config, reason.PluginDown, now)
-	}
-	select {
-	case s.calls <- struct{}{}:
-		defer func() { <-s.calls }()
-	default:
-		return missing(&s.config, reason.PluginLate, now)
-	}
-	call, cancel := context.WithTimeout(ctx, s.config.Deadline)
-	defer cancel()
-	answer, err := i.rpc.Assess(call, only(i.says.features, o))
-	var verdict wire.Verdict
-	if err == nil {
-		verdict, err = checked(&s.config, &i.says, answer, now)
-	}
-	if ctx.Err() == nil {
-		s.answered(i, err)
-	}
-	switch {
-	case err == nil:
-		return verdict
-	case errors.Is(err, errOutOfBounds):
-		return missing(&s.config, reason.PluginNonsense, now)
-	case status.Code(err) == codes.DeadlineExceeded:
-		return missing(&s.config, reason.PluginLate, now)
-	default:
-		return missing(&s.config, reason.PluginDown, now)
+// exchange prepares another instance while i goes on, and returns the one that
+// serves now. Its error is the end of both.
+func (s *supervisor) exchange(ctx context.Context, i *instance, u upgrade) (*instance, error) {
+	prepared := make(chan result, 1)
+	go func() { prepared <- s.prepare(ctx, u.config, i) }()
+	ended, failed := i.running().ended, i.failed
+	var died error
+	for {
+		select {
+		case <-ended:
+			died, ended, failed = errEnded, nil, nil
+			s.drop(i)
+		case <-failed:
+			died, failed = errUnusable, nil
+		case r := <-prepared:
+			u.answer(r.err)
+			if r.err != nil {
+				return i, died
+			}
+			return r.instance, nil
+		}
 	}
 }
 
-// answered counts unusable answers in a row, and gives the instance up after
-// too many.
-func (s *supervisor) answered(i *instance, err error) {
+// drop has an instance that died asked no more.
+func (s *supervisor) drop(i *instance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.current != i:
-	case err == nil:
-		s.bad = 0
-	default:
-		if s.bad++; s.bad >= maxBadAnswers {
-			s.current = nil // it is asked no more, so this happens once
-			close(s.failed)
-		}
+	if s.current == i {
+		s.current = nil
 	}
 }

@@ -28,6 +28,15 @@ func main() {
 	case "mute":
 		time.Sleep(time.Hour)
 	}
+	if mode == "keeper" {
+		k, err := newKeeper()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		contract.Serve(k)
+		return
+	}
 	contract.Serve(odd{mode: mode})
 }
 
@@ -91,6 +100,18 @@ func (o odd) Assess(ctx context.Context, seen contract.Observation) (contract.Ve
 		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: map[string]string{
 			"ip": seen.Network, "device": seen.Device, "zone": fmt.Sprint(seen.ZoneMinutes),
 		}}}
+	case "forks":
+		v.Reasons = []contract.Reason{{Code: "ZT-TRU-001", Args: fork()}}
+	case "leak":
+		leak()
+	case "stdout":
+		go print(1, strings.Repeat("y\n", 8<<10))
+	case "stdoutline":
+		go print(1, strings.Repeat("y", 16<<10))
+	case "stderr":
+		go print(2, strings.Repeat("y\n", 8<<10))
+	case "stream":
+		go printStream()
 	default:
 		sayOddly(o.mode, &v)
 	}
