@@ -11,6 +11,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/api"
+	"github.com/menshen-zt/menshen/pdp/appeal"
 	"github.com/menshen-zt/menshen/pdp/applications"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/authzen"
@@ -65,6 +66,7 @@ type PDP struct {
 	tokens     *token.Issuer
 	inputs     *recorded.Keeper
 	history    *history
+	appeals    *appeal.Keeper
 	sessions   *session.Manager
 	pages      *web.Site
 	agents     *api.API
@@ -96,7 +98,7 @@ func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p 
 	if p.state, err = openState(c, p.operations, logger); err != nil {
 		return nil, errors.Join(err, p.operations.close())
 	}
-	for _, part := range []func(context.Context) error{p.wireDevices, p.wireRisk, p.wirePeople, p.wireEngine, p.wireAccess, p.wireSignals, p.wireAuthzen, p.wireAdmin, p.wireOperations} {
+	for _, part := range []func(context.Context) error{p.wireDevices, p.wireRisk, p.wirePeople, p.wireEngine, p.wireAccess, p.wireAppeals, p.wireSignals, p.wireAuthzen, p.wireAdmin, p.wireOperations} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -164,7 +166,7 @@ func (p *PDP) wirePeople(context.Context) (err error) {
 	}
 	if p.pages, err = web.New(web.Config{
 		Origin: p.config.Web.Origin, AgentPort: p.people.AgentPort(), TestAuthenticators: p.people.TestAuthenticators(),
-		Describe: p.people.Describe, Logger: p.logger.With("part", "web"),
+		Describe: p.people.Describe, Personal: p.personal, Logger: p.logger.With("part", "web"),
 	}); err != nil {
 		return err
 	}
@@ -231,8 +233,8 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Applications: adminApplications{p.applications}, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
-		Sessions: adminSessions{p.sessions, p.names}, Decisions: adminDecisions{p.history, p.names},
-		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, SigningKeys: p.tokens, Baselines: p.appraisal, Receivers: p.signals, Sources: p.risk, Status: p.status, Recorder: p.state.log,
+		Sessions: adminSessions{p.sessions, p.names}, Decisions: erasing{adminDecisions{p.history, p.names}, p.appeals},
+		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, SigningKeys: p.tokens, Baselines: p.appraisal, Appeals: p.appeals, Receivers: p.signals, Sources: p.risk, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/menshen-zt/menshen/pdp/admin"
+	"github.com/menshen-zt/menshen/pdp/appeal"
 	"github.com/menshen-zt/menshen/pdp/applications"
 	"github.com/menshen-zt/menshen/pdp/appraisal"
 	"github.com/menshen-zt/menshen/pdp/enrolment"
@@ -23,7 +24,7 @@ import (
 )
 
 // sweptKinds are the store's kinds whose records end by themselves.
-var sweptKinds = [...]string{applications.PastKind, appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind}
+var sweptKinds = [...]string{applications.PastKind, appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, appeal.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind}
 
 const (
 	sweepEvery = 10 * time.Minute
@@ -205,6 +206,7 @@ func (p *PDP) webHandler() http.Handler {
 	mux.Handle("/a/", published)
 	mux.Handle("/.well-known/oauth-authorization-server/", published)
 	p.signalRoutes(mux)
+	mux.Handle("/me/appeals", p.pageTurns.Handler(p.people.Personal(p.fileAppeal)))
 	mux.Handle("/", p.pageTurns.Handler(p.pages.Handler()))
 	return mux
 }

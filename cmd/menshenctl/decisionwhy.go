@@ -161,11 +161,10 @@ func (a *app) printFacts(w client.Why) {
 		"  "+a.say("Weights", "權重版本"), detail.Trust.Weights,
 	)
 	for _, t := range detail.Trust.Terms {
-		var why []string
+		a.printf("    %+6.2f  %s\n", t.Nats, clean(named(t.Name, string(t.Cluster), t.State)))
 		for _, r := range t.Reasons {
-			why = append(why, r.Code)
+			a.printf("            %s %s\n", r.Code, clean(reason.Of(a.lang(), r).What))
 		}
-		a.printf("    %+6.2f  %s\n", t.Nats, clean(strings.TrimRight(named(t.Name, string(t.Cluster), t.State)+" "+strings.Join(why, " "), " ")))
 	}
 }
 

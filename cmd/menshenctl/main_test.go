@@ -20,6 +20,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
+	"github.com/menshen-zt/menshen/pdp/appeal"
 	"github.com/menshen-zt/menshen/pdp/audit"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/exception"
@@ -159,6 +160,7 @@ type console struct {
 	keeper  *reference.Keeper
 	sets    *policyset.Keeper
 	dir     *directory.Directory
+	appeals *appeal.Keeper
 }
 
 func newConsole(t *testing.T) *console {
@@ -176,10 +178,10 @@ func newConsole(t *testing.T) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.sets = newPolicySets(t, s)
+	c.sets, c.appeals = newPolicySets(t, s), newAppeals(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Appeals: c.appeals, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ const (
 	PrefixCommand   = "cmd"
 	PrefixExpected  = "exp"
 	PrefixException = "exc"
+	PrefixAppeal    = "app"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

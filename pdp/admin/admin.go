@@ -123,6 +123,7 @@ type Config struct {
 	PolicySets  PolicySets
 	References  References
 	Exceptions  Exceptions
+	Appeals     Appeals
 	SigningKeys SigningKeys
 	Baselines   Baselines
 	Inventories Inventories
@@ -151,7 +152,7 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil, "repairs": c.Repairs == nil,
-		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "signing keys": c.SigningKeys == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
+		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "appeals": c.Appeals == nil, "signing keys": c.SigningKeys == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
 		"applications": c.Applications == nil, "receivers": c.Receivers == nil, "sources": c.Sources == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {

@@ -19,6 +19,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
+	"github.com/menshen-zt/menshen/pdp/appeal"
 	"github.com/menshen-zt/menshen/pdp/directory"
 	"github.com/menshen-zt/menshen/pdp/exception"
 	"github.com/menshen-zt/menshen/pdp/policyset"
@@ -229,6 +230,7 @@ type fixture struct {
 	dir        *directory.Directory
 	keeper     *reference.Keeper
 	sets       *policyset.Keeper
+	appeals    *appeal.Keeper
 	now        time.Time
 }
 
@@ -248,8 +250,9 @@ func open(t *testing.T, uids ...uint32) *fixture {
 		t.Fatal(err)
 	}
 	f.sets = newPolicySets(t, s, clock)
+	f.appeals = newAppeals(t, s, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, SigningKeys: f.others, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Appeals: f.appeals, SigningKeys: f.others, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

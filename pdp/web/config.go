@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -25,6 +26,8 @@ type Config struct {
 	// Describe names the portal that a start handle leads to. Its errors may
 	// carry a reason by a method Reason() wire.Reason.
 	Describe func(ctx context.Context, handle string) (wire.Portal, error)
+	// Personal is what the person who asks is shown of themselves.
+	Personal Personal
 	Logger   *slog.Logger
 }
 
@@ -35,6 +38,7 @@ type Site struct {
 	texts     map[reason.Language]catalogue
 	files     *files
 	signInCSP string
+	reads     *admission.Gate
 }
 
 // New returns a Site, or an error for a faulty configuration, template or text.
@@ -43,10 +47,10 @@ func New(config Config) (*Site, error) {
 	if err != nil || origin.Scheme != "https" || origin.Host == "" || origin.Path != "" {
 		return nil, errors.New("web: origin is not https://host[:port]")
 	}
-	if config.AgentPort <= 0 || config.AgentPort > 65535 || config.Describe == nil || config.Logger == nil {
-		return nil, errors.New("web: AgentPort, Describe and Logger are required")
+	if config.AgentPort <= 0 || config.AgentPort > 65535 || config.Describe == nil || config.Personal == nil || config.Logger == nil {
+		return nil, errors.New("web: AgentPort, Describe, Personal and Logger are required")
 	}
-	s := &Site{config: config, signInCSP: signInPolicy(config.AgentPort)}
+	s := &Site{config: config, signInCSP: signInPolicy(config.AgentPort), reads: newPersonalGate()}
 	if s.texts, err = loadTexts(); err != nil {
 		return nil, err
 	}
@@ -62,7 +66,7 @@ func New(config Config) (*Site, error) {
 // Taiwan has one time zone and no daylight saving time.
 var taiwan = time.FixedZone("UTC+8", 8*60*60)
 
-// Handler answers the PDP's own origin: /, /sign-in, /register, /signed-out,
+// Handler answers the PDP's own origin: /, /sign-in, /register, /signed-out, /me,
 // /help/… and /assets/….
 func (s *Site) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -70,6 +74,7 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /sign-in", s.signIn)
 	mux.HandleFunc("GET /register", s.register)
 	mux.HandleFunc("GET /signed-out", s.signedOut)
+	mux.HandleFunc("GET /me", s.personal)
 	mux.HandleFunc("GET /help", s.helpIndex)
 	mux.HandleFunc("GET /help/{$}", s.helpIndex)
 	mux.HandleFunc("GET /help/{code}", s.help)

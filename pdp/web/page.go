@@ -66,6 +66,8 @@ func parsePages(texts map[reason.Language]catalogue) (map[reason.Language]*templ
 			"proof":  proof,
 			"pair":   func(p page, c check) checkOn { return checkOn{p, c} },
 			"name":   func(p wire.Portal) string { return portalName(lang, p) },
+			"agency": func(zh, en string) string { return portalName(lang, wire.Portal{NameZH: zh, NameEN: en}) },
+			"rows":   rows,
 		}
 		parsed, err := template.New("").Funcs(functions).ParseFS(templateFiles, "templates/*.html")
 		if err != nil {

@@ -23,7 +23,7 @@ const handleOfPortal = "handle"
 func newSite(t *testing.T, change ...func(*Config)) *Site {
 	t.Helper()
 	config := Config{
-		Origin: "https://pdp.test", AgentPort: 47615, Logger: slog.New(slog.DiscardHandler),
+		Origin: "https://pdp.test", AgentPort: 47615, Logger: slog.New(slog.DiscardHandler), Personal: nobody,
 		Describe: func(_ context.Context, handle string) (wire.Portal, error) {
 			switch handle {
 			case handleOfPortal:
@@ -94,6 +94,12 @@ func arguments(text string) []string {
 	return found
 }
 
+// builtTexts begin the keys that pages put together from a prefix and a value.
+var builtTexts = []string{
+	"claim.", "help.area.", "denial.cause.", "sign-in.key", "sign-in.device", "sign-in.situation",
+	"me.action.", "me.appealed.", "me.kept.", "me.outcome.", "me.standing.",
+}
+
 // A text that no page shows is noise; a key that no language has fails when a
 // page is rendered.
 func TestEveryTextIsShownSomewhere(t *testing.T) {
@@ -120,8 +126,7 @@ func TestEveryTextIsShownSomewhere(t *testing.T) {
 	}
 	all := source.String()
 	for key := range texts[reason.English] {
-		built := strings.HasPrefix(key, "claim.") || strings.HasPrefix(key, "help.area.") || strings.HasPrefix(key, "denial.cause.") ||
-			strings.HasPrefix(key, "sign-in.key") || strings.HasPrefix(key, "sign-in.device") || strings.HasPrefix(key, "sign-in.situation")
+		built := slices.ContainsFunc(builtTexts, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 		if !built && !strings.Contains(all, `"`+key+`"`) {
 			t.Errorf("%s is shown nowhere", key)
 		}
@@ -417,9 +422,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"http": func(c *Config) { c.Origin = "http://pdp.test" }, "path": func(c *Config) { c.Origin = "https://pdp.test/x" },
 		"no port": func(c *Config) { c.AgentPort = 0 }, "odd port": func(c *Config) { c.AgentPort = 70000 },
-		"no Describe": func(c *Config) { c.Describe = nil }, "no logger": func(c *Config) { c.Logger = nil },
+		"no Describe": func(c *Config) { c.Describe = nil }, "no Personal": func(c *Config) { c.Personal = nil }, "no logger": func(c *Config) { c.Logger = nil },
 	} {
-		config := Config{Origin: "https://pdp.test", AgentPort: 1, Logger: slog.New(slog.DiscardHandler), Describe: func(context.Context, string) (wire.Portal, error) { return wire.Portal{}, nil }}
+		config := Config{Origin: "https://pdp.test", AgentPort: 1, Personal: nobody, Logger: slog.New(slog.DiscardHandler), Describe: func(context.Context, string) (wire.Portal, error) { return wire.Portal{}, nil }}
 		change(&config)
 		if _, err := New(config); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -436,5 +441,23 @@ func TestEveryCodeHasHelp(t *testing.T) {
 				t.Errorf("%s (%s): %d, or a raw argument", code, lang, w.Code)
 			}
 		}
+	}
+}
+
+func nobody(context.Context, *http.Request) (wire.Personal, bool, error) {
+	return wire.Personal{}, false, nil
+}
+
+// A page that cannot be put together says so, and shows nothing of anybody.
+func TestAPersonalPageThatFails(t *testing.T) {
+	s := newSite(t, func(c *Config) {
+		c.Personal = func(context.Context, *http.Request) (wire.Personal, bool, error) {
+			return wire.Personal{Person: wire.Person{Name: "王小明"}}, true, errors.New("the log is torn")
+		}
+	})
+	out := httptest.NewRecorder()
+	s.Handler().ServeHTTP(out, httptest.NewRequest(http.MethodGet, "/me", nil))
+	if body := out.Body.String(); out.Code != http.StatusServiceUnavailable || strings.Contains(body, "王小明") || strings.Contains(body, "torn") {
+		t.Errorf("%d %s", out.Code, body)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/problem"
+	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/ceremony"
 	"github.com/menshen-zt/menshen/pdp/directory"
@@ -42,12 +45,14 @@ type world struct {
 	agent     *http.Server
 	agentPort int
 
-	mu       sync.Mutex
-	denial   wire.DenialPage
-	checks   []string // the stages that the next polls tell
-	allowed  bool
-	redirect string // the last callback
-	posts    atomic.Int32
+	mu        sync.Mutex
+	denial    wire.DenialPage
+	checks    []string // the stages that the next polls tell
+	allowed   bool
+	redirect  string        // the last callback
+	personal  wire.Personal // what the person is shown of themselves
+	objection string        // what the person said against a decision
+	posts     atomic.Int32
 }
 
 type audit struct{}
@@ -84,13 +89,14 @@ func newWorld(t *testing.T) *world {
 	})
 	must(t, err)
 	w.site, err = web.New(web.Config{
-		Origin: w.pdp, AgentPort: w.agentPort, TestAuthenticators: w.ceremony.TestAuthenticators(), Describe: w.ceremony.Describe, Logger: logger,
+		Origin: w.pdp, AgentPort: w.agentPort, TestAuthenticators: w.ceremony.TestAuthenticators(), Describe: w.ceremony.Describe, Personal: w.mine, Logger: logger,
 	})
 	must(t, err)
 	w.people()
 
 	mux := http.NewServeMux()
 	mux.Handle("/ceremony/", w.ceremony.Handler())
+	mux.Handle("/me/appeals", w.ceremony.Personal(w.objects))
 	mux.Handle("/", w.site.Handler())
 	pdp.Config.Handler = mux
 	portal.Config.Handler = w.portalHost()
@@ -215,3 +221,35 @@ func (w *world) login() (wire.Login, error) {
 }
 
 func hostOf(url string) string { return strings.TrimPrefix(url, "https://") }
+
+// mine is what the person with the PDP's own session is shown.
+func (w *world) mine(_ context.Context, r *http.Request) (wire.Personal, bool, error) {
+	person, signIn, known, err := w.ceremony.Visitor(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.personal
+	p.Person, p.SignedInAt = person, signIn.At
+	return p, known, err
+}
+
+// objects takes one objection and refuses the next.
+func (w *world) objects(out http.ResponseWriter, r *http.Request, _ wire.Person) {
+	raw, err := io.ReadAll(r.Body)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil || w.objection != "" {
+		problem.Write(out, r, http.StatusUnprocessableEntity, reason.New(reason.AppealTooMany))
+		return
+	}
+	w.objection = string(raw)
+	problem.WriteJSON(out, r, struct{}{})
+}
+
+// signsIn signs in with the key of this browser.
+func (w *world) signsIn(c *chromium) {
+	w.t.Helper()
+	c.open(w.signInAddress())
+	c.until("!document.getElementById('use-key').hidden")
+	c.click("#use-key")
+	c.until("location.hostname === 'hr.test'")
+}
