@@ -10,7 +10,8 @@
 // network larger than an IPv4 /8 or an IPv6 /16, a last line without its end (a
 // file that is still being written), a list with nothing on it. At the start an
 // error ends the program. Later a file is read again when its size or its time
-// changes, looked at every 10 seconds; a version with an error is said on
+// changes, looked at every 10 seconds, so the sandbox has to show it the folder
+// (read) where a list is exchanged for a new file; a version with an error is said on
 // standard error, and the version before it stays in use.
 //
 // A list that has not been renewed for longer than max_age ("168h" unless it is
