@@ -18,7 +18,7 @@ import (
 // such ratio over all moments at which the rate may have risen, in nats. price
 // is what that choice costs: while S stays below it there is nothing unusual.
 //
-//	llr = −min(max(0, max(S, z' − ½) − price), limit)
+//	llr = min(0, price − max(S, z' − ½)), at least −limit
 //
 // z' is that of the whole session so far, which says nothing that S did not
 // add up already, unless its last activity was not taught yet.
@@ -82,7 +82,7 @@ func (u *usual) learn(x float64, at time.Time) {
 }
 
 // score is the llr of a sum.
-func score(sum float64) float64 { return -min(max(0, sum-price), limit) }
+func score(sum float64) float64 { return max(-limit, min(0, price-sum)) }
 
 // confidence grows with the history: a half after 20 pieces of activity.
 func confidence(n int) float64 { return float64(n) / (float64(n) + 20) }
