@@ -11,9 +11,8 @@
 // deterministic and can be replayed by hand (requirements 33).
 //
 // Hours are those of the setting "zone" (Asia/Taipei). What a client says of
-// its own zone can only lower the verdict, for a client may say anything; 0
-// counts as not said, so that of a client at UTC the setting's hours alone are
-// judged. The setting "holidays" names files with the government's calendar of
+// its own zone can only lower the verdict, for a client may say anything; where
+// it says nothing, the setting's hours alone are judged. The setting "holidays" names files with the government's calendar of
 // office days as data.gov.tw publishes it (data set 14718): it knows holidays
 // and the Saturdays that are worked instead. Days that no file names are rest
 // days on Saturday and Sunday.

@@ -41,6 +41,16 @@ const (
 type signIn struct {
 	At          int64 `json:"at"`
 	ZoneMinutes int   `json:"zone,omitempty"`
+	ZoneKnown   bool  `json:"zone_known,omitempty"`
+}
+
+// signInOf reads an observation. A zone that is none on Earth is not known.
+func signInOf(o contract.Observation) signIn {
+	s := signIn{At: o.At.Unix()}
+	if o.ZoneKnown && o.ZoneMinutes >= westernmost && o.ZoneMinutes <= easternmost {
+		s.ZoneMinutes, s.ZoneKnown = o.ZoneMinutes, true
+	}
+	return s
 }
 
 // person is what is kept of one.
@@ -96,7 +106,7 @@ func (u *unusualHours) Observe(ctx context.Context, observations []contract.Obse
 }
 
 func (u *unusualHours) learn(o contract.Observation) (fresh bool) {
-	one := signIn{At: o.At.Unix(), ZoneMinutes: zone(o.ZoneMinutes)}
+	one := signInOf(o)
 	u.Teach(o.Person, o.At, func(p *person) {
 		at, twice := slices.BinarySearchFunc(p.SignIns, one.At, byTime)
 		if twice {
@@ -139,23 +149,15 @@ func (u *unusualHours) count(signIns []signIn, n int) {
 	}
 }
 
-// zone is what a client said of its zone, 0 where that cannot be one.
-func zone(minutes int) int {
-	if minutes < westernmost || minutes > easternmost {
-		return 0
-	}
-	return minutes
-}
-
 // Assess implements contract.Plugin.
 func (u *unusualHours) Assess(_ context.Context, o contract.Observation) (contract.Verdict, error) {
 	var here, client opinion
 	u.Look(o.Person, o.At, func(p *person) {
-		now := signIn{At: o.At.Unix(), ZoneMinutes: zone(o.ZoneMinutes)}
+		now := signInOf(o)
 		impostor := u.impostor(now, p)
 		here = u.judge(p, now, impostor, false)
 		client = here
-		if now.ZoneMinutes != 0 {
+		if now.ZoneKnown {
 			client = u.judge(p, now, impostor, true)
 		}
 	})
@@ -225,7 +227,7 @@ func (u *unusualHours) judge(p *person, now signIn, impostor float64, byClient b
 // moment is a sign-in on the circle, by the agency's clock, or by the client's
 // as far as that is known.
 func (u *unusualHours) moment(s signIn, byClient bool) moment {
-	if byClient && s.ZoneMinutes != 0 {
+	if byClient && s.ZoneKnown {
 		return u.calendar.at(s.At, int64(s.ZoneMinutes)*60)
 	}
 	return u.calendar.at(s.At, u.calendar.offset(s.At))

@@ -150,7 +150,7 @@ func TestWhatTheClientSaysOfItsZoneOnlyLowers(t *testing.T) {
 		o := signInAt("p", next.Add(time.Duration(hour)*time.Hour))
 		silent := assess(t, u, o)
 		for minutes := westernmost; minutes <= easternmost; minutes += 30 {
-			o.ZoneMinutes = minutes
+			o.ZoneMinutes, o.ZoneKnown = minutes, true
 			if v := assess(t, u, o); v.LLR > silent.LLR {
 				t.Errorf("hour +%d, zone %d: %.2f rises above %.2f", hour, minutes, v.LLR, silent.LLR)
 			}
@@ -158,9 +158,17 @@ func TestWhatTheClientSaysOfItsZoneOnlyLowers(t *testing.T) {
 	}
 	o := signInAt("p", next)
 	usual := assess(t, u, o)
-	o.ZoneMinutes = 8 * 60 // Taipei's own
+	o.ZoneMinutes = -4 * 60 // not known
+	if v := assess(t, u, o); !reflect.DeepEqual(v, usual) {
+		t.Errorf("a zone that nobody said: %+v", v)
+	}
+	o.ZoneMinutes, o.ZoneKnown = 8*60, true // Taipei's own
 	if v := assess(t, u, o); v.LLR != usual.LLR {
 		t.Errorf("the agency's own zone changes %.2f to %.2f", usual.LLR, v.LLR)
+	}
+	o.ZoneMinutes = 0 // UTC, where it is 01:00
+	if v := assess(t, u, o); v.LLR >= unusual || v.Reasons[0].Code != reasonZone {
+		t.Errorf("01:00 by the client's clock: %+v", v)
 	}
 	o.ZoneMinutes = -4 * 60 // 21:00 there
 	if v := assess(t, u, o); v.LLR >= unusual || v.Reasons[0].Code != reasonZone {
@@ -176,7 +184,7 @@ func TestWhoeverWorksFromAnotherZoneIsUsualThere(t *testing.T) {
 	u := newPlugin(days(t))
 	evening := monday.Add(6 * time.Hour) // 15:00 in Taipei, 08:00 at UTC+1
 	o := signInAt("p", evening)
-	o.ZoneMinutes = 60
+	o.ZoneMinutes, o.ZoneKnown = 60, true
 	for range 12 {
 		teach(t, u, o)
 		o.At = o.At.AddDate(0, 0, 7)
@@ -281,11 +289,11 @@ func FuzzAssess(f *testing.F) {
 		taught, now = taught%century, now%century
 		for n := range max(0, min(times, 80)) {
 			o := signInAt("p", time.Unix(taught+int64(n)*7919, 0))
-			o.ZoneMinutes = zone
+			o.ZoneMinutes, o.ZoneKnown = zone, zone%2 == 0
 			teach(t, u, o)
 		}
 		o := signInAt("p", time.Unix(now, 0))
-		o.ZoneMinutes = zone
+		o.ZoneMinutes, o.ZoneKnown = zone, true
 		v := assess(t, u, o)
 		if math.IsNaN(v.LLR) || math.Abs(v.LLR) > limit || v.Confidence < 0 || v.Confidence > 1 || v.Abstained && v.LLR != 0 {
 			t.Errorf("%+v", v)
@@ -301,7 +309,7 @@ func BenchmarkAssess(b *testing.B) {
 	u := newPlugin(c)
 	next := office(b, u, "p", maxSignIns)
 	o := signInAt("p", next)
-	o.ZoneMinutes = 60
+	o.ZoneMinutes, o.ZoneKnown = 60, true
 	for b.Loop() {
 		assess(b, u, o)
 	}
