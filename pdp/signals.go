@@ -42,9 +42,13 @@ func (c SignalsConfig) roots() (*x509.CertPool, error) {
 }
 
 // wireRisk has what others report become facts.
-func (p *PDP) wireRisk(ctx context.Context) (err error) {
+func (p *PDP) wireRisk(ctx context.Context) error {
+	roots, err := p.config.Signals.roots()
+	if err != nil {
+		return err
+	}
 	p.risk, err = risk.New(ctx, risk.Config{
-		Store: p.state.store, Directory: p.names, Recorder: p.state.log, Keys: sourceKeys,
+		Store: p.state.store, Directory: p.names, Recorder: p.state.log, Keys: sourceKeys, HTTP: signals.NewClient(roots),
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "risk"), Origin: p.config.Web.Origin,
 	})
 	return err

@@ -83,11 +83,13 @@ func (a *app) sourceAdd() *cobra.Command {
 	var in client.NewSource
 	var keys string
 	c := a.inAgency("add", "Heed a source's risk reports and print its bearer secret, this once", cobra.NoArgs, func(ctx context.Context, agency string, _ []string) error {
-		raw, err := readFile(keys, maxKeyFile)
-		if err != nil {
-			return err
+		if in.KeysURL == "" {
+			raw, err := readFile(keys, maxKeyFile)
+			if err != nil {
+				return err
+			}
+			in.Keys = raw
 		}
-		in.Keys = raw
 		made, err := a.client().AddSource(ctx, agency, in)
 		if err != nil {
 			return err
@@ -98,11 +100,14 @@ func (a *app) sourceAdd() *cobra.Command {
 	f.StringVar(&in.Name, "name", "", "the source's name")
 	f.StringVar(&in.Issuer, "issuer", "", "the issuer, exactly as its events name it")
 	f.StringVar(&keys, "jwks", "", "a file with its public keys, as a JWK set")
+	f.StringVar(&in.KeysURL, "jwks-url", "", "an https address where it publishes them; they are read anew every quarter of an hour")
 	f.StringArrayVar(&in.Domains, "mail-domain", nil, "a mail domain of the agency's accounts: wang@DOMAIN is the account wang")
 	f.IntVar(&in.Life, "hours", 0, "how long what it says counts, 720 hours at most (default 24)")
-	for _, name := range []string{"name", "issuer", "jwks"} {
+	for _, name := range []string{"name", "issuer"} {
 		must(c.MarkFlagRequired(name))
 	}
+	c.MarkFlagsOneRequired("jwks", "jwks-url")
+	c.MarkFlagsMutuallyExclusive("jwks", "jwks-url")
 	return c
 }
 

@@ -75,7 +75,12 @@ func TestSignals(t *testing.T) {
 	holds(t, out, "https://edr.example", "nstc.gov.tw", "48", "12")
 	out, _ = c.run(0, "signal", "source", "remove", "src-1", "--agency", "nstc")
 	holds(t, out, "edr")
+	c.run(0, "signal", "source", "add", "--agency", "nstc", "--name", "edr", "--issuer", "https://edr.example", "--jwks-url", "https://edr.example/jwks.json")
+	if s := c.signals.source; s.KeysURL != "https://edr.example/jwks.json" || len(s.Keys) != 0 {
+		t.Errorf("%+v", s)
+	}
 	for _, args := range [][]string{
+		{"signal", "source", "add", "--agency", "nstc", "--name", "x", "--issuer", "https://x", "--jwks", keys, "--jwks-url", "https://x/jwks"},
 		{"signal", "receiver", "add", "--agency", "nstc"}, {"signal", "source", "add", "--agency", "nstc", "--name", "x", "--issuer", "https://x"},
 		{"signal", "source", "add", "--agency", "nstc", "--name", "x", "--issuer", "https://x", "--jwks", keys + ".none"},
 		{"signal", "receiver", "list"}, {"signal", "nothing"},

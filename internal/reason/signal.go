@@ -34,4 +34,5 @@ const (
 	CfgSourceDomain    = "ZT-CFG-156"
 	CfgSourceLife      = "ZT-CFG-157"
 	CfgSourceTooMany   = "ZT-CFG-158"
+	CfgSourceKeysURL   = "ZT-CFG-159"
 )

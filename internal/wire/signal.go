@@ -38,8 +38,10 @@ type SignalSource struct {
 	Agency string `json:"agency"`
 	Name   string `json:"name"`
 	Issuer string `json:"issuer"`
-	// Keys is its JWK set (RFC 7517).
-	Keys json.RawMessage `json:"keys"`
+	// Keys is its JWK set (RFC 7517); none where it publishes it at KeysURL, an
+	// https address. One of both is there.
+	Keys    json.RawMessage `json:"keys,omitempty"`
+	KeysURL string          `json:"keys_url,omitempty"`
 	// Domains are the mail domains of the agency's accounts: wang@<domain> is
 	// the account wang. None: it names nobody by mail address.
 	Domains []string `json:"domains,omitempty"`

@@ -81,11 +81,11 @@ func (a *Admin) addSource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// A private key may come by mistake, and is refused: the record has the digest.
-	asked := map[string]any{"issuer": in.Issuer, "domains": in.Domains, "life_hours": in.Life, "keys_sha256": wire.HexDigest(sha256.Sum256(in.Keys))}
+	asked := map[string]any{"issuer": in.Issuer, "domains": in.Domains, "life_hours": in.Life, "keys_sha256": wire.HexDigest(sha256.Sum256(in.Keys)), "keys_url": in.KeysURL}
 	what := act{Action: "signal source add", Target: in.Name, Input: asked, agency: agency}
 	change(a, w, r, what, func(ctx context.Context, by string) (client.SourceAdded, string, error) {
 		added, secret, err := a.Sources.AddSource(ctx, wire.SignalSource{
-			Agency: agency, Name: in.Name, Issuer: in.Issuer, Keys: in.Keys, Domains: in.Domains, Life: in.Life,
+			Agency: agency, Name: in.Name, Issuer: in.Issuer, Keys: in.Keys, KeysURL: in.KeysURL, Domains: in.Domains, Life: in.Life,
 		}, by)
 		return client.SourceAdded{Source: added, Secret: secret}, added.ID, err
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -41,7 +42,10 @@ type Config struct {
 	Directory Directory
 	Recorder  Recorder
 	// Keys reads a JWK set (RFC 7517).
-	Keys   func(raw []byte) (KeySet, error)
+	Keys func(raw []byte) (KeySet, error)
+	// HTTP fetches the key sets that sources publish. It verifies certificates
+	// and follows no redirect.
+	HTTP   *http.Client
 	Clock  func() time.Time
 	Random io.Reader
 	Logger *slog.Logger
@@ -50,7 +54,7 @@ type Config struct {
 }
 
 func (c Config) check() error {
-	if c.Store == nil || c.Directory == nil || c.Recorder == nil || c.Keys == nil || c.Clock == nil || c.Random == nil || c.Logger == nil {
+	if c.Store == nil || c.Directory == nil || c.Recorder == nil || c.Keys == nil || c.HTTP == nil || c.Clock == nil || c.Random == nil || c.Logger == nil {
 		return errors.New("risk: a member of the configuration is missing")
 	}
 	if !strings.HasPrefix(c.Origin, "https://") {
@@ -67,6 +71,7 @@ const (
 	mostName       = 64
 	mostText       = 256
 	maxKeys        = 64 << 10
+	mostAddress    = 2048
 	maxToken       = 16 << 10
 	mostAtOnce     = 8
 	writeDeadline  = 5 * time.Second

@@ -6,6 +6,9 @@
 //   - A source is known by its secret and believed by its signature. Its issuer,
 //     keys and agency are what an administrator wrote; nothing in a token chooses
 //     them. It speaks of that agency's people and devices alone.
+//   - Keys that a source publishes are fetched over https from the address that
+//     the administrator wrote, are bounded, and are read anew; where that fails
+//     for a day, nothing that the source says is taken.
 //   - What is malformed in any way is refused with RFC 8935's error document and
 //     changes nothing. A token counts once.
 //   - A source raises and lowers its own statement. The highest statement that

@@ -40,6 +40,10 @@ func (l *Listener) receive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	compact, err := readToken(w, r)
+	var by KeySet
+	if err == nil {
+		by, err = l.keysOf(r.Context(), from)
+	}
 	if err == nil {
 		// Only now: slow senders wait at their own cost.
 		select {
@@ -50,7 +54,7 @@ func (l *Listener) receive(w http.ResponseWriter, r *http.Request) {
 			problem.Write(w, r, http.StatusServiceUnavailable, reason.New(reason.Unavailable))
 			return
 		}
-		err = l.accept(r.Context(), from, compact)
+		err = l.accept(r.Context(), from, by, compact)
 	}
 	var no *refusal
 	switch {
@@ -89,8 +93,8 @@ func answer(w http.ResponseWriter, r *http.Request, status int, no *refusal) {
 	_, _ = w.Write(body) // the peer is gone; nothing is left to tell it
 }
 
-func (l *Listener) accept(ctx context.Context, from *source, compact string) error {
-	h, err := l.hear(ctx, from, compact)
+func (l *Listener) accept(ctx context.Context, from *source, by KeySet, compact string) error {
+	h, err := l.hear(ctx, from, by, compact)
 	if err != nil || h.statement == nil {
 		return err
 	}

@@ -53,6 +53,8 @@ type world struct {
 	device        wire.Device
 	siem          *siem
 
+	http *http.Client // trusts the sources of the test
+
 	mu       sync.Mutex
 	now      time.Time
 	records  []map[string]string
@@ -64,7 +66,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "store"), now: time.Now().Truncate(time.Second)}
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "store"), now: time.Now().Truncate(time.Second), http: http.DefaultClient}
 	w.open()
 	t.Cleanup(func() { _ = w.store.Close() })
 	for _, id := range []string{"moda", "nstc"} {
@@ -98,7 +100,7 @@ func (w *world) open() {
 	w.store, err = bolt.Open(w.path, bolt.Options{})
 	w.must(err)
 	w.names = directory.New(w.store, time.Now, rand.Reader)
-	w.Listener, err = New(w.t.Context(), Config{Store: w.store, Directory: w.names, Recorder: w, Keys: parseKeys, Clock: w.clock, Random: rand.Reader,
+	w.Listener, err = New(w.t.Context(), Config{Store: w.store, Directory: w.names, Recorder: w, Keys: parseKeys, HTTP: w.http, Clock: w.clock, Random: rand.Reader,
 		Logger: slog.New(slog.DiscardHandler), Origin: origin})
 	w.must(err)
 	w.Subscribe(func(person, device string) { w.told = append(w.told, person+device) })

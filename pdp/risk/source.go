@@ -42,7 +42,7 @@ func refuse(code string, args ...string) error { return &InputError{reason.New(c
 type source struct {
 	wire.SignalSource
 	secret [sha256.Size]byte
-	keys   KeySet
+	keys   keys
 
 	mu       sync.Mutex
 	refused  int       // since it was recorded last
@@ -63,7 +63,7 @@ func (l *Listener) AddSource(ctx context.Context, s wire.SignalSource, by string
 	if s.Life == 0 {
 		s.Life = DefaultLife
 	}
-	keys, err := l.checkSource(s)
+	given, err := l.checkSource(ctx, s)
 	if err != nil {
 		return wire.SignalSource{}, "", err
 	}
@@ -85,7 +85,8 @@ func (l *Listener) AddSource(ctx context.Context, s wire.SignalSource, by string
 	}
 	secret := base64.RawURLEncoding.EncodeToString(raw[:])
 	s.AddedAt, s.AddedBy, s.Statements = l.Clock().UTC(), by, 0
-	one := &source{SignalSource: s, secret: sha256.Sum256([]byte(secret)), keys: keys}
+	one := &source{SignalSource: s, secret: sha256.Sum256([]byte(secret))}
+	one.keys.take(given, l.Clock())
 	value, err := json.Marshal(sourceRecord{schema, s, one.secret[:]})
 	if err != nil {
 		return wire.SignalSource{}, "", fmt.Errorf("risk: %w", err)
@@ -100,7 +101,7 @@ func (l *Listener) AddSource(ctx context.Context, s wire.SignalSource, by string
 	return s, secret, nil
 }
 
-func (l *Listener) checkSource(s wire.SignalSource) (KeySet, error) {
+func (l *Listener) checkSource(ctx context.Context, s wire.SignalSource) (KeySet, error) {
 	if n := utf8.RuneCountInString(s.Name); n == 0 || n > mostName || strings.TrimSpace(s.Name) != s.Name {
 		return nil, refuse(reason.CfgSourceName)
 	}
@@ -115,6 +116,16 @@ func (l *Listener) checkSource(s wire.SignalSource) (KeySet, error) {
 		if !domainShape.MatchString(d) || len(d) > mostText || i >= mostDomains {
 			return nil, refuse(reason.CfgSourceDomain, "domain", d)
 		}
+	}
+	if s.KeysURL != "" {
+		if !soundAddress(s.KeysURL) || s.Keys != nil {
+			return nil, refuse(reason.CfgSourceKeysURL)
+		}
+		published, err := l.fetch(ctx, s.KeysURL)
+		if err != nil {
+			return nil, errors.Join(refuse(reason.CfgSourceKeysURL), err)
+		}
+		return published, nil
 	}
 	if len(s.Keys) > maxKeys {
 		return nil, refuse(reason.CfgSourceKeys)

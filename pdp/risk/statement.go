@@ -102,11 +102,14 @@ func (l *Listener) loadSource(raw store.Record) error {
 	if err := json.Unmarshal(raw.Value, &r); err != nil || r.V != schema || len(r.Digest) != sha256.Size {
 		return fmt.Errorf("unreadable source of schema %d: %w", r.V, err)
 	}
-	keys, err := l.Keys(r.Keys)
-	if err != nil {
-		return err
+	s := &source{SignalSource: r.SignalSource}
+	if r.KeysURL == "" { // those that are published are read when they are needed
+		given, err := l.Keys(r.Keys)
+		if err != nil {
+			return err
+		}
+		s.keys.take(given, l.Clock())
 	}
-	s := &source{SignalSource: r.SignalSource, keys: keys}
 	copy(s.secret[:], r.Digest)
 	l.sources[s.secret] = s
 	return nil

@@ -97,10 +97,11 @@ type heard struct {
 
 // hear verifies a token of a source's. Every error is a *refusal, but for those
 // of the directory.
-func (l *Listener) hear(ctx context.Context, from *source, compact string) (heard, error) {
-	raw, err := from.keys.Verify(compact)
+func (l *Listener) hear(ctx context.Context, from *source, by KeySet, compact string) (heard, error) {
+	raw, err := by.Verify(compact)
 	switch {
 	case errors.Is(err, ErrKey):
+		from.keys.doubt()
 		return heard{}, refused(errKey, reason.RiskKeyUnknown)
 	case err != nil:
 		return heard{}, refused(errRequest, reason.RiskNotAnEvent)

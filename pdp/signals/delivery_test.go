@@ -418,7 +418,7 @@ func TestWhatIsNeverPushedTo(t *testing.T) {
 	if err := send(w.tx.client, "https://localhost"+port); !errors.Is(err, errAddress) {
 		t.Error("a name led to this machine:", err)
 	}
-	if err := send(newClient(nil), at); err == nil || len(box.Got()) != 0 {
+	if err := send(NewClient(nil), at); err == nil || len(box.Got()) != 0 {
 		t.Error("a certificate that nobody vouches for was believed:", err)
 	}
 	if w.tx.client.Transport.(*http.Transport).Proxy != nil {

@@ -14,11 +14,12 @@ import (
 
 var errAddress = errors.New("signals: an address that is never pushed to")
 
-// newClient returns the client that pushes events. It verifies certificates,
+// NewClient returns the client that pushes events, and reads what an
+// administrator names by its address. It verifies certificates,
 // follows nothing, knows no proxy, and connects neither to this machine nor to
 // the link it is on, whatever a name resolves to, unless an administrator wrote
 // that very address.
-func newClient(roots *x509.CertPool) *http.Client {
+func NewClient(roots *x509.CertPool) *http.Client {
 	return &http.Client{
 		Timeout: pushTimeout,
 		Transport: &http.Transport{

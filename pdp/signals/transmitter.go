@@ -40,7 +40,7 @@ func New(ctx context.Context, c Config) (*Transmitter, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	t := &Transmitter{Config: c, client: newClient(c.Roots), receivers: map[[sha256.Size]byte]*receiver{},
+	t := &Transmitter{Config: c, client: NewClient(c.Roots), receivers: map[[sha256.Size]byte]*receiver{},
 		streams: map[string]*stream{}, agencies: map[string]int{}}
 	t.intake.init(c.Limits.Intake)
 	for kind, load := range map[string]func(store.Record) error{

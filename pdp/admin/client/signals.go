@@ -26,7 +26,8 @@ type ReceiverAdded struct {
 type NewSource struct {
 	Name    string          `json:"name"`
 	Issuer  string          `json:"issuer"`
-	Keys    json.RawMessage `json:"keys"` // a JWK set
+	Keys    json.RawMessage `json:"keys,omitempty"` // a JWK set
+	KeysURL string          `json:"keys_url,omitempty"`
 	Domains []string        `json:"domains,omitempty"`
 	Life    int             `json:"life_hours,omitempty"`
 }
