@@ -133,10 +133,32 @@ func TestAbstains(t *testing.T) {
 func TestWhatDoesNotTeach(t *testing.T) {
 	d := newPlugin()
 	one := signIn("p", "laptop", day)
-	failed, active, unnamed := one, one, one
-	failed.Kind, active.Kind, unnamed.Device = contract.KindFailedSignIn, contract.KindActivity, ""
-	if n, err := d.Observe(t.Context(), []contract.Observation{failed, active, unnamed, one, one}); err != nil || n != 1 {
-		t.Errorf("learned %d, %v", n, err)
+	for name, change := range map[string]func(*contract.Observation){
+		"a failure":     func(o *contract.Observation) { o.Kind = contract.KindFailedSignIn },
+		"a situation":   func(o *contract.Observation) { o.Kind = contract.KindSituation },
+		"what was done": func(o *contract.Observation) { o.Kind = contract.KindActivity },
+		"no device":     func(o *contract.Observation) { o.Device = "" },
+	} {
+		o := one
+		change(&o)
+		if learned, err := d.Observe(t.Context(), []contract.Observation{o}); err != nil || learned != 0 {
+			t.Errorf("%s taught %d, %v", name, learned, err)
+		}
+	}
+	if learned, err := d.Observe(t.Context(), []contract.Observation{one, one}); err != nil || learned != 1 {
+		t.Errorf("one that came twice taught %d, %v", learned, err)
+	}
+}
+
+// TestEverybodysRateIsTheOthers: the person's own sign-ins are not counted twice.
+func TestEverybodysRateIsTheOthers(t *testing.T) {
+	d := newPlugin()
+	teach(t, d, "p", "laptop", 5, day)
+	teach(t, d, "q", "first", 1, day)
+	teach(t, d, "q", "second", 99, day.Add(time.Hour))
+	v := assess(t, d, "p", "another", day.Add(time.Hour))
+	if want := math.Log(20 * (2. / 200) / (4 + 20) / .99); math.Abs(v.LLR-want) > 1e-9 {
+		t.Errorf("%.4f, by hand %.4f", v.LLR, want)
 	}
 }
 
@@ -163,6 +185,9 @@ func TestRetentionAndForgetting(t *testing.T) {
 	d := newPlugin()
 	teach(t, d, "p", "old", 3, day)
 	teach(t, d, "p", "laptop", 3, day.Add(retention/2))
+	if v := assess(t, d, "p", "old", day.Add(retention+time.Hour)); v.Reasons[0].Code != reasonStrange {
+		t.Errorf("a device past the retention is known: %+v", v)
+	}
 	teach(t, d, "p", "laptop", 1, day.Add(retention+time.Hour))
 	if d.habits.users["old"] != 0 || d.habits.users["laptop"] != 1 {
 		t.Errorf("kept: %v", d.habits.users)
@@ -205,6 +230,23 @@ func TestStateIsHandedOver(t *testing.T) {
 		if err := next.Import(strings.NewReader(line)); err == nil || next.habits.signIns != 7 {
 			t.Errorf("%s was taken: %v", broken, err)
 		}
+	}
+}
+
+// TestAFullStateCanBeHandedOver: as many people as are kept, each with the
+// longest line there is.
+func TestAFullStateCanBeHandedOver(t *testing.T) {
+	d := newPlugin()
+	long := strings.Repeat("d", contract.MaxTextBytes-1)
+	for n := range maxDevices {
+		teach(t, d, long+"p", fmt.Sprint(long, n), 7, day.Add(time.Duration(n)*time.Hour+123456789))
+	}
+	var state strings.Builder
+	if err := d.Export(&state); err != nil {
+		t.Fatal(err)
+	}
+	if all := state.Len() * maxPeople; all > contract.MaxStateBytes {
+		t.Errorf("%d bytes, %d can be handed over", all, contract.MaxStateBytes)
 	}
 }
 

@@ -101,8 +101,9 @@ func (p places) of(address netip.Addr) place {
 	}
 	at := place{network: prefix(address, network), block: prefix(address, block)}
 	if p.operators != nil {
-		if p.operators.Lookup(address).DecodePath(&at.asn, "autonomous_system_number") != nil {
-			at.asn = 0
+		var number uint32
+		if p.operators.Lookup(address).DecodePath(&number, "autonomous_system_number") == nil {
+			at.asn = number
 		}
 	}
 	if p.countries != nil {

@@ -63,6 +63,7 @@ func countryFile(tb testing.TB) string {
 	return write(tb, "country.mmdb", map[string]mmdbtype.Map{
 		"1.160.0.0/12": in("TW"), "140.112.0.0/16": in("TW"), "133.11.0.0/16": in("JP"),
 		"81.2.69.0/24": {"country": mmdbtype.Map{"iso_code": mmdbtype.Uint32(7)}},
+		"81.2.70.0/24": in("TWN"), "81.2.71.0/24": in(""),
 	})
 }
 
@@ -129,6 +130,16 @@ func TestALevelThatIsNotKnownIsLeftOut(t *testing.T) {
 	}
 	if score(counts{all: 5}, counts{}, [depth]bool{}) != 0 {
 		t.Error("an opinion although no level is known")
+	}
+}
+
+func TestWhatIsNoCountryIsNotKnown(t *testing.T) {
+	where := world(t)
+	for address, want := range map[string]bool{home: true, nowhere: false, "81.2.70.0": false, "81.2.71.0": false, "9.9.9.0": false} {
+		at, ok := where.find(address)
+		if _, known := at.at(country); !ok || known != want {
+			t.Errorf("%s: %v %+v", address, ok, at)
+		}
 	}
 }
 
@@ -203,6 +214,21 @@ func TestStateIsHandedOver(t *testing.T) {
 	}
 }
 
+// TestAFullStateCanBeHandedOver: as many people as are kept, each with the
+// longest line there is.
+func TestAFullStateCanBeHandedOver(t *testing.T) {
+	p := newPlugin(places{})
+	name := strings.Repeat("p", contract.MaxTextBytes)
+	teach(t, p, name, "2001:dead:beef:ff00::", maxSignIns, day.Add(123456789))
+	var state strings.Builder
+	if err := p.Export(&state); err != nil {
+		t.Fatal(err)
+	}
+	if all := state.Len() * maxPeople; all > contract.MaxStateBytes {
+		t.Errorf("%d bytes, %d can be handed over", all, contract.MaxStateBytes)
+	}
+}
+
 func TestForgettingAndRetention(t *testing.T) {
 	p := newPlugin(world(t))
 	teach(t, p, "p", home, 5, day)
@@ -211,6 +237,11 @@ func TestForgettingAndRetention(t *testing.T) {
 	countsHold(t, p)
 	if v := assess(t, p, "p", home); !v.Abstained {
 		t.Errorf("forgotten, and still: %+v", v)
+	}
+	// Four of the five are past the retention and do not count.
+	later := contract.Observation{Person: "q", Network: home, At: day.Add(retention + 3*time.Hour)}
+	if v, err := p.Assess(t.Context(), later); err != nil || v.Reasons[0].Args["sign_ins"] != "1" {
+		t.Errorf("%+v %v", v, err)
 	}
 	// A sign-in past the retention is dropped with the next, a person with anybody's next.
 	teach(t, p, "q", cafe, 1, day.Add(retention+2*time.Hour))

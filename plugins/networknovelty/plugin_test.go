@@ -130,13 +130,20 @@ func TestAbstains(t *testing.T) {
 func TestWhatDoesNotTeach(t *testing.T) {
 	n := newPlugin(places{})
 	one := contract.Observation{Person: "p", Network: "192.0.2.7", At: day, Kind: contract.KindSignIn}
-	failed := one
-	failed.Kind = contract.KindFailedSignIn
-	bad := one
-	bad.Network = "nowhere"
-	learned, err := n.Observe(t.Context(), []contract.Observation{failed, bad, one, one})
-	if err != nil || learned != 1 {
-		t.Errorf("learned %d, %v", learned, err)
+	for name, change := range map[string]func(*contract.Observation){
+		"a failure":     func(o *contract.Observation) { o.Kind = contract.KindFailedSignIn },
+		"a situation":   func(o *contract.Observation) { o.Kind = contract.KindSituation },
+		"what was done": func(o *contract.Observation) { o.Kind = contract.KindActivity },
+		"no network":    func(o *contract.Observation) { o.Network = "nowhere" },
+	} {
+		o := one
+		change(&o)
+		if learned, err := n.Observe(t.Context(), []contract.Observation{o}); err != nil || learned != 0 {
+			t.Errorf("%s taught %d, %v", name, learned, err)
+		}
+	}
+	if learned, err := n.Observe(t.Context(), []contract.Observation{one, one}); err != nil || learned != 1 {
+		t.Errorf("one that came twice taught %d, %v", learned, err)
 	}
 }
 

@@ -3,14 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
 )
 
-// maxLists bounds how many files there are.
-const maxLists = 64
+// Bounds: how many files there are, and how often they are looked at.
+const (
+	maxLists     = 64
+	shortestPoll = 100 * time.Millisecond
+)
 
 // settings are what an operator may set.
 type settings struct {
@@ -20,19 +24,21 @@ type settings struct {
 	// MaxAge is how long a list may go without being renewed, as Go writes
 	// durations ("168h").
 	MaxAge string `json:"max_age"`
+	// Every is how often the files are looked at.
+	Every string `json:"every"`
 }
 
 // lists are those of networks and of files, in memory.
 type lists struct {
 	networks, files []*list
-	maxAge          time.Duration
+	maxAge, every   time.Duration
 	now             func() time.Time
 }
 
 // list is one file as it was read last without an error.
 type list struct {
-	path    string
-	digests bool // of files, not of networks
+	path string
+	read func(file io.Reader, room int) (content, error)
 	// tried is the version that was read last, with or without an error.
 	tried   version
 	current atomic.Pointer[content]
@@ -58,15 +64,19 @@ func openLists(set settings, now func() time.Time) (*lists, error) {
 	if err != nil || age <= 0 {
 		return nil, fmt.Errorf("max_age %q is no positive duration", set.MaxAge)
 	}
+	every, err := time.ParseDuration(set.Every)
+	if err != nil || every < shortestPoll {
+		return nil, fmt.Errorf("every %q is no duration of at least %v", set.Every, shortestPoll)
+	}
 	if len(set.Networks)+len(set.Files) > maxLists {
 		return nil, fmt.Errorf("more than %d lists", maxLists)
 	}
-	all := &lists{maxAge: age, now: now}
+	all := &lists{maxAge: age, every: every, now: now}
 	for _, path := range set.Networks {
-		all.networks = append(all.networks, &list{path: path})
+		all.networks = append(all.networks, &list{path: path, read: readNetworkList})
 	}
 	for _, path := range set.Files {
-		all.files = append(all.files, &list{path: path, digests: true})
+		all.files = append(all.files, &list{path: path, read: readFileList})
 	}
 	for _, l := range all.each() {
 		l.current.Store(&content{})
@@ -113,21 +123,26 @@ func (l *list) renew(room int) error {
 		return err
 	}
 	l.tried = v
-	c := &content{modified: v.modified}
-	if l.digests {
-		c.digests, err = readDigests(file, room)
-	} else {
-		c.networks, err = readNetworks(file, room)
-	}
+	c, err := l.read(file, room)
 	if err != nil {
 		return err
 	}
 	if after, err := versionOf(file); err != nil || after != v {
-		l.tried = version{}
-		return errors.Join(errChanging, err)
+		return errors.Join(errChanging, err) // the next look finds another version
 	}
-	l.current.Store(c)
+	c.modified = v.modified
+	l.current.Store(&c)
 	return nil
+}
+
+func readNetworkList(file io.Reader, room int) (content, error) {
+	all, err := readNetworks(file, room)
+	return content{networks: all}, err
+}
+
+func readFileList(file io.Reader, room int) (content, error) {
+	all, err := readDigests(file, room)
+	return content{digests: all}, err
 }
 
 func versionOf(file *os.File) (version, error) {

@@ -10,9 +10,10 @@
 // network larger than an IPv4 /8 or an IPv6 /16, a last line without its end (a
 // file that is still being written), a list with nothing on it. At the start an
 // error ends the program. Later a file is read again when its size or its time
-// changes, looked at every 10 seconds, so the sandbox has to show it the folder
-// (read) where a list is exchanged for a new file; a version with an error is said on
-// standard error, and the version before it stays in use.
+// has changed, which is looked at as often as the setting every says ("10s");
+// where a list is exchanged for a new file, the sandbox has to show the plugin
+// its folder. A version with an error is told of on standard error, and the one
+// before it stays in use.
 //
 // A list that has not been renewed for longer than max_age ("168h" unless it is
 // set) is not used: of what is on no fresh list the plugin then abstains, and
@@ -35,11 +36,8 @@ import (
 	"github.com/menshen-zt/menshen/plugins/contract"
 )
 
-// pollEvery is how often the files are looked at.
-const pollEvery = 10 * time.Second
-
 func main() {
-	set := settings{MaxAge: "168h"}
+	set := settings{MaxAge: "168h", Every: "10s"}
 	if err := contract.Settings(&set); err != nil {
 		fail(err)
 	}
@@ -48,7 +46,7 @@ func main() {
 		fail(err)
 	}
 	go func() {
-		for range time.Tick(pollEvery) {
+		for range time.Tick(lists.every) {
 			for _, problem := range lists.poll() {
 				fmt.Fprintln(os.Stderr, "threatlist:", problem)
 			}

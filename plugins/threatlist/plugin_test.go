@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -41,6 +43,7 @@ func (c *clock) now() time.Time { return c.Time }
 func newPlugin(t *testing.T, set settings) (*threatList, *clock) {
 	t.Helper()
 	now := &clock{day}
+	set.Every = "10s"
 	if set.MaxAge == "" {
 		set.MaxAge = "48h"
 	}
@@ -152,6 +155,29 @@ func TestABrokenVersionLeavesTheOneBefore(t *testing.T) {
 	says(t, assess(t, p, "203.0.113.7"), reasonAddress, llrAddress, false)
 }
 
+// TestAFileThatChangesWhileItIsReadIsNotUsed: what was read may be half of
+// each version. It is read again at the next look.
+func TestAFileThatChangesWhileItIsReadIsNotUsed(t *testing.T) {
+	f := newFeed(t, "198.51.100.0/24\n", day)
+	p, _ := newPlugin(t, settings{Networks: []string{string(f)}})
+	l := p.lists.networks[0]
+	l.read = func(file io.Reader, room int) (content, error) {
+		c, err := readNetworkList(file, room)
+		f.write(t, "203.0.113.0/24\n192.0.2.0/24\n", day.Add(2*time.Minute))
+		return c, err
+	}
+	f.write(t, "203.0.113.0/24\n", day.Add(time.Minute))
+	if problems := p.lists.poll(); len(problems) != 1 || !errors.Is(problems[0], errChanging) {
+		t.Errorf("%v", problems)
+	}
+	says(t, assess(t, p, "198.51.100.7"), reasonAddress, llrAddress, false)
+	l.read = readNetworkList
+	if problems := p.lists.poll(); problems != nil {
+		t.Errorf("%v", problems)
+	}
+	says(t, assess(t, p, "192.0.2.7"), reasonAddress, llrAddress, false)
+}
+
 func TestAStaleListAbstainsBesideAFreshOne(t *testing.T) {
 	stale, fresh := newFeed(t, "198.51.100.0/24\n", day.Add(-48*time.Hour-time.Second)), newFeed(t, "203.0.113.0/24\n", day)
 	files := newFeed(t, one+"\n", day.Add(-48*time.Hour-time.Second))
@@ -173,10 +199,15 @@ func TestAnErrorAtTheStart(t *testing.T) {
 		"no such file":   {Networks: []string{filepath.Join(t.TempDir(), "missing")}},
 		"max_age":        {MaxAge: "soon"},
 		"no positive":    {MaxAge: "0s"},
+		"every":          {Every: "1ms"},
+		"at least":       {Every: "often"},
 		"more than":      {Networks: make([]string, maxLists), Files: []string{good}},
 	} {
 		if set.MaxAge == "" {
 			set.MaxAge = "1h"
+		}
+		if set.Every == "" {
+			set.Every = "10s"
 		}
 		if _, err := openLists(set, time.Now); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q: %v", want, err)
@@ -206,7 +237,7 @@ func BenchmarkAssess(b *testing.B) {
 	if err := os.WriteFile(file, []byte(million()), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	all, err := openLists(settings{Networks: []string{file}, MaxAge: "1h"}, time.Now)
+	all, err := openLists(settings{Networks: []string{file}, MaxAge: "1h", Every: "10s"}, time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}

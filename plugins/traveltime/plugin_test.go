@@ -70,7 +70,7 @@ func TestTheFormulaByHand(t *testing.T) {
 			t.Errorf("%.4f, by hand %.4f", got, want)
 		}
 	}
-	if score(1, 100, 100) != 0 || score(1, maxDays, 0) != -limit || score(0, 10, 0) != 0 {
+	if score(1, 100, 100) != 0 || score(1, maxDays, 0) != -limit || score(0, 10, 0) != 0 || math.Signbit(score(0, 10, 0)) {
 		t.Error("positive, beyond the limit, or an opinion of nothing")
 	}
 }
@@ -181,6 +181,13 @@ func TestWhatDoesNotTeach(t *testing.T) {
 	if n := seen(t, p, contract.KindSignIn, taipei, day); n != 0 {
 		t.Error("one that came twice taught twice")
 	}
+	seen(t, p, contract.KindSignIn, taipei, day.Add(time.Minute))
+	seen(t, p, contract.KindActivity, berlin, day.Add(24*time.Hour))
+	p.trails.Look("p", day, func(one *person) {
+		if one.Days != 1 || one.Jumps != 0 {
+			t.Errorf("what a session does counted as a sign-in: %+v", one)
+		}
+	})
 }
 
 func TestBoundsRetentionAndForgetting(t *testing.T) {

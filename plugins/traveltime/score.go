@@ -67,6 +67,9 @@ func (j journey) impossibility() float64 {
 
 // score is the formula above.
 func score(impossibility float64, days, jumps int) float64 {
+	if impossibility == 0 {
+		return 0 // never −0
+	}
 	own := (float64(jumps) + kappa*prior) / (float64(days) + kappa)
 	return max(-limit, min(impossibility*math.Log(own/impostors), 0))
 }

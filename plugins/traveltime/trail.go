@@ -104,15 +104,10 @@ func (p *person) unlearn(at time.Time, there spot) {
 	}
 }
 
-// worst returns the least possible journey between here and the places of the
-// last day.
+// worst returns the least possible journey between here and the last places.
 func (p *person) worst(at time.Time, here spot) (found journey) {
 	for _, v := range p.Places {
-		between := at.Sub(v.Last)
-		if between.Abs() >= useful {
-			continue
-		}
-		j := travel(v.spot, here, between)
+		j := travel(v.spot, here, at.Sub(v.Last))
 		if a, b := j.impossibility(), found.impossibility(); a > b || a == b && j.gap > found.gap {
 			found = j
 		}
