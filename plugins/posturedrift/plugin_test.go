@@ -113,6 +113,9 @@ func TestWhatAlwaysFailedIsUsualAndARepairSpeaksForNobody(t *testing.T) {
 	if same.LLR < 0 || repaired.LLR < 0 || repaired.LLR > same.LLR || same.LLR > mostFor {
 		t.Errorf("as always %.3f, repaired %.3f", same.LLR, repaired.LLR)
 	}
+	if alone := math.Log((1 - 0.5/30) / 0.9); math.Abs(same.LLR-alone) > 1e-12 {
+		t.Errorf("what always failed adds to the firewall's %.4f: %.4f", alone, same.LLR)
+	}
 	unknown := assess(t, d, now("firewall=pass antivirus=fail screen-lock=fail"))
 	if unknown.LLR != same.LLR {
 		t.Errorf("with a claim that is not known: %.3f, without %.3f", unknown.LLR, same.LLR)
@@ -156,10 +159,28 @@ func TestAClaimThatComesAndGoes(t *testing.T) {
 	if v.LLR > -1 || v.Reasons[0].Code != reasonFlapping {
 		t.Errorf("%+v", v)
 	}
+	for n := range 4 * 24 {
+		teach(t, d, says("laptop", healthy, (21+n)*60))
+	}
 	later := now(healthy)
 	later.At = later.At.Add(4 * halfLife)
 	if v := assess(t, d, later); v.LLR < 0 || v.Reasons[0].Code != reasonUsual {
 		t.Errorf("four days later: %+v", v)
+	}
+}
+
+func TestTheChangeThatIsJudgedCounts(t *testing.T) {
+	d := steady(t, "firewall=pass", 20)
+	for n, state := range []string{"fail", "pass", "fail", "pass"} {
+		teach(t, d, says("laptop", "firewall="+state, 19*60+5+n))
+	}
+	o := says("laptop", "firewall=fail", 19*60+9)
+	if v := assess(t, d, o); v.LLR >= math.Log(0.5/30/0.1)-0.1 {
+		t.Errorf("the fifth change: %+v", v)
+	}
+	o.Posture = claims("firewall=pass")
+	if v := assess(t, d, o); v.LLR < 0 {
+		t.Errorf("four changes: %+v", v)
 	}
 }
 

@@ -180,6 +180,16 @@ func TestWhatDoesNotTeach(t *testing.T) {
 	}
 }
 
+func TestWhatCameBeforeAnythingWasUsualAlarmsNobody(t *testing.T) {
+	r := newPlugin()
+	for n := range minActivity {
+		teach(t, r, activity("p", n, []uint64{5, 600}[n*2/minActivity]))
+	}
+	if v := assess(t, r, silent("p", minActivity)); v.Abstained || v.LLR != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestAnOfficersWordEndsAnAlarm(t *testing.T) {
 	r := newPlugin()
 	usually(t, r, "p", 50)

@@ -162,6 +162,18 @@ func TestAGroupThatIsNotKnownFallsBackToEverybody(t *testing.T) {
 	}
 }
 
+func TestWhoMovedToAnotherGroupIsNotCountedThereYet(t *testing.T) {
+	// z is all of group b and uses mail and maps; p of group a used mail once.
+	r := newPlugin()
+	teach(t, r, using("p", "a", "mail", "", 0), using("z", "b", "mail", "", 0), using("z", "b", "maps", "", 0))
+	g := (1 + 4.0/3) / (2 + 4)
+	h := (1 + 4*g) / (2 + 4)
+	want := math.Log(2 * h / (1 + 2) / (g/2 + 1.0/6))
+	if v := assess(t, r, using("p", "b", "maps", "", 1)); math.Abs(v.LLR-want) > 1e-12 {
+		t.Errorf("by hand %.6f, got %.6f", want, v.LLR)
+	}
+}
+
 func TestAbstains(t *testing.T) {
 	r := office(t)
 	for name, o := range map[string]contract.Observation{
