@@ -160,8 +160,19 @@ type PluginConfig struct {
 	Network bool `yaml:"network"`
 	// Settings are the plugin's own.
 	Settings map[string]any `yaml:"settings"`
+	// Interpreter runs a plugin that is no native program.
+	Interpreter *PluginInterpreter `yaml:"interpreter"`
 	// Shadow has it asked and recorded, and counted in no score.
 	Shadow bool `yaml:"shadow"`
+}
+
+// PluginInterpreter is an interpreter and its own checksum.
+type PluginInterpreter struct {
+	// Path is absolute and no link, such as /usr/bin/python3.11.
+	Path   string `yaml:"path"`
+	SHA256 string `yaml:"sha256"`
+	// Arguments before the program, such as -I.
+	Arguments []string `yaml:"arguments"`
 }
 
 // AuditConfig sets the audit log's room, and how long what decisions were

@@ -64,6 +64,14 @@ func (p *PluginConfig) check(at string, wrong func(path, problem string, args ..
 			wrong(fmt.Sprintf("%s.read[%d]", at, n), "must be an absolute path without . and ..")
 		}
 	}
+	if i := p.Interpreter; i != nil {
+		if !filepath.IsAbs(i.Path) || filepath.Clean(i.Path) != i.Path {
+			wrong(at+".interpreter.path", "must be an absolute path without . and ..")
+		}
+		if sum, err := hex.DecodeString(i.SHA256); err != nil || len(sum) != 32 {
+			wrong(at+".interpreter.sha256", "the interpreter's SHA-256 in hexadecimal is needed")
+		}
+	}
 	if _, err := json.Marshal(p.Settings); err != nil {
 		wrong(at+".settings", "cannot be written as JSON: %v", err)
 	}
@@ -86,7 +94,15 @@ func (c *PluginsConfig) registered() ([]host.Config, error) {
 			UID: int(p.UID), GID: int(p.UID), Deadline: p.Deadline.Duration,
 			MemoryBytes: uint64(p.MemoryMiB) << 20, // #nosec G115 -- checked: never negative
 			ReadPaths:   p.Read, Network: p.Network, Settings: settings,
+			Interpreter: p.Interpreter.registered(),
 		})
 	}
 	return all, nil
+}
+
+func (i *PluginInterpreter) registered() *host.Interpreter {
+	if i == nil {
+		return nil
+	}
+	return &host.Interpreter{Path: i.Path, SHA256: i.SHA256, Arguments: i.Arguments}
 }

@@ -22,6 +22,7 @@ func TestAPluginsConfigurationArrives(t *testing.T) {
       read: [/var/lib/menshen-data]
       network: true
       shadow: true
+      interpreter: {path: /usr/bin/python3.11, sha256: "` + strings.Repeat("cd", 32) + `", arguments: [-I]}
       settings:
         database: /var/lib/menshen-data/city.mmdb
         limits: {hour: 5, share: 0.5}
@@ -39,7 +40,8 @@ func TestAPluginsConfigurationArrives(t *testing.T) {
 		Name: "x", Path: "/usr/lib/menshen/plugins/x", SHA256: strings.Repeat("ab", 32), Cluster: wire.ClusterNetwork,
 		UID: 60700, GID: 60700, Deadline: 100 * time.Millisecond, MemoryBytes: 64 << 20,
 		ReadPaths: []string{"/var/lib/menshen-data"}, Network: true,
-		Settings: `{"database":"/var/lib/menshen-data/city.mmdb","known":["192.0.2.0/24"],"limits":{"hour":5,"share":0.5}}`,
+		Settings:    `{"database":"/var/lib/menshen-data/city.mmdb","known":["192.0.2.0/24"],"limits":{"hour":5,"share":0.5}}`,
+		Interpreter: &host.Interpreter{Path: "/usr/bin/python3.11", SHA256: strings.Repeat("cd", 32), Arguments: []string{"-I"}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil || !c.Plugins.Run[0].Shadow {
 		t.Errorf("%v %s", err, diff)
@@ -52,5 +54,17 @@ func TestTwoPluginsShareNoUser(t *testing.T) {
 	err := load(t, good+"plugins:\n  run:\n"+one+strings.Replace(one, "name: x", "name: y", 1))
 	if err == nil || !strings.Contains(err.Error(), "plugins.run[1].uid: x runs as this user") {
 		t.Error(err)
+	}
+}
+
+func TestAnInterpreterIsNamedAndPinned(t *testing.T) {
+	for problem, line := range map[string]string{
+		"interpreter.path":   `{path: python3, sha256: "` + strings.Repeat("cd", 32) + `"}`,
+		"interpreter.sha256": `{path: /usr/bin/python3.11}`,
+	} {
+		err := load(t, good+plugin+"      interpreter: "+line+"\n")
+		if err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
 }

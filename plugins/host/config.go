@@ -20,7 +20,7 @@ import (
 type Config struct {
 	// Name must be what the plugin says of itself.
 	Name string
-	// Path is absolute; the program is a native executable.
+	// Path is absolute; the program is a native executable, or has an Interpreter.
 	Path string
 	// SHA256 of the program, hexadecimal. It is mandatory.
 	SHA256 string
@@ -41,6 +41,8 @@ type Config struct {
 	Network bool
 	// Settings are the plugin's own, a JSON object; empty for none.
 	Settings string
+	// Interpreter runs the program; nil for a native one.
+	Interpreter *Interpreter
 }
 
 // Options of a Host. Logger is needed, the rest has defaults.

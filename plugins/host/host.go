@@ -141,6 +141,9 @@ func (h *Host) register(plugins []Config) ([]*Config, error) {
 			return nil, fmt.Errorf("%w: %s: %w", ErrConfig, c.Name, err)
 		}
 		_ = program.Close() // the launcher checks what it executes again
+		if err := c.Interpreter.check(h.owners); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrConfig, c.Name, err)
+		}
 		all = append(all, &c)
 	}
 	return all, nil

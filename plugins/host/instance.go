@@ -150,6 +150,7 @@ func (h *Host) newProcess(c *Config, env []string, socketDir string) (*process, 
 	return newProcess(c.Name, h.launcher, launchSpec{
 		Path: c.Path, SHA256: c.SHA256, Owners: h.owners, SocketDir: socketDir,
 		UID: c.UID, GID: c.GID, Memory: c.MemoryBytes, ReadPaths: c.ReadPaths, Network: c.Network,
+		Interpreter: c.Interpreter,
 	}, env, h.options.Logger)
 }
 

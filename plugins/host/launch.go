@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -27,6 +26,8 @@ type launchSpec struct {
 	ReadPaths []string `json:"read_paths,omitempty"`
 	Network   bool     `json:"network,omitempty"`
 	HostPID   int      `json:"host_pid"`
+	// Interpreter is the program's, if it needs one.
+	Interpreter *Interpreter `json:"interpreter,omitempty"`
 }
 
 // reportFD is where the launcher tells the host what it could enforce.
@@ -55,18 +56,18 @@ func launch(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &spec); err != nil {
 		return err
 	}
-	program, err := openProgram(spec.Path, spec.SHA256, spec.Owners)
+	image, err := imageOf(spec)
 	if err != nil {
 		return err
 	}
-	enforced, err := confine(spec)
+	enforced, err := confine(spec, image.executable)
 	if err != nil {
 		return err
 	}
 	if err := report(enforced); err != nil {
 		return err
 	}
-	return execDescriptor(program, filepath.Base(spec.Path), pluginEnvironment())
+	return execDescriptor(image.file, image.arguments, pluginEnvironment())
 }
 
 // report writes the sandbox's state to the host and closes the pipe.
@@ -95,8 +96,8 @@ func pluginEnvironment() []string {
 
 // execDescriptor becomes the program behind the descriptor (execveat(2) with
 // AT_EMPTY_PATH): the very bytes that were checked.
-func execDescriptor(program *os.File, name string, env []string) error {
-	argv, err := syscall.SlicePtrFromStrings([]string{name})
+func execDescriptor(program *os.File, arguments, env []string) error {
+	argv, err := syscall.SlicePtrFromStrings(arguments)
 	if err != nil {
 		return err
 	}

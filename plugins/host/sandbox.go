@@ -28,13 +28,13 @@ func (s *sandbox) note(ok bool, what string) {
 
 // confine takes this process's rights away, in the order in which each step
 // still has the rights that it needs.
-func confine(spec launchSpec) (sandbox, error) {
+func confine(spec launchSpec, executable []string) (sandbox, error) {
 	var s sandbox
 	if err := setLimits(spec); err != nil {
 		return s, err
 	}
 	s.note(true, "resource limits")
-	if err := restrictFiles(spec, &s); err != nil {
+	if err := restrictFiles(spec, executable, &s); err != nil {
 		return s, err
 	}
 	if err := dropUser(spec, &s); err != nil {
@@ -93,7 +93,7 @@ func setLimits(spec launchSpec) error {
 
 // restrictFiles leaves the plugin its own program, its socket's folder and the
 // configured files, as far as this kernel's landlock reaches.
-func restrictFiles(spec launchSpec, s *sandbox) error {
+func restrictFiles(spec launchSpec, executable []string, s *sandbox) error {
 	abi, err := ll.LandlockGetABIVersion()
 	if err != nil {
 		abi = 0
@@ -103,7 +103,10 @@ func restrictFiles(spec launchSpec, s *sandbox) error {
 	read := landlock.AccessFSSet(ll.AccessFSReadFile)
 	rules := []landlock.Rule{
 		landlock.PathAccess(socket, spec.SocketDir),
-		landlock.PathAccess(landlock.AccessFSSet(ll.AccessFSExecute)|read, spec.Path),
+		landlock.PathAccess(read, spec.Path),
+	}
+	for _, path := range executable {
+		rules = append(rules, landlock.PathAccess(landlock.AccessFSSet(ll.AccessFSExecute)|read, path))
 	}
 	for _, path := range spec.ReadPaths {
 		access := read
@@ -121,6 +124,7 @@ func restrictFiles(spec launchSpec, s *sandbox) error {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	s.note(abi >= 1, "landlock: files and programs")
+	noteInterpreter(spec, s)
 	s.note(abi >= 6, "landlock: signals and abstract sockets of others")
 	s.note(abi >= 9, "landlock: other programs' Unix sockets")
 	if spec.Network {
