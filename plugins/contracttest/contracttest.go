@@ -83,6 +83,24 @@ func RunWith(t *testing.T, path string, settings any) {
 	}
 }
 
+// Judged returns a program's verdicts on a fixed history, each before it is
+// learned, for a comparison of two programs that should say the same.
+func Judged(t *testing.T, path string) []contract.Verdict {
+	t.Helper()
+	p := &program{path: path}
+	c := p.launch(t)
+	var err error
+	if p.says, err = c.Describe(within(t)); err != nil {
+		t.Fatalf("describe: %v", err)
+	}
+	var verdicts []contract.Verdict
+	for _, o := range p.everything("p", "q") {
+		verdicts = append(verdicts, p.assess(t, c, o))
+		p.teach(t, c, o)
+	}
+	return append(verdicts, p.judged(t, c, situations(enough+1, "p", "q"))...)
+}
+
 func (p *program) launch(t *testing.T) contract.Client {
 	t.Helper()
 	command := exec.Command(p.path) // #nosec G204 -- the program under test

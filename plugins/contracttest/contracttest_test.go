@@ -1,27 +1,32 @@
 package contracttest
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/menshen-zt/menshen/plugins/contract"
 )
 
-// Variables by which TestMistakesAreFound runs TestSuite in a process of its
-// own, where it may fail.
-const (
-	programVariable = "CONTRACTTEST_PROGRAM"
-	mistakeVariable = "CONTRACTTEST_MISTAKE"
-)
+// programVariable names the program that TestSuite puts through the suite, in
+// whatever language it is written; docs/plugins.md tells authors of it.
+const programVariable = "MENSHEN_PLUGIN"
 
-// TestSuite is the suite on a plugin, by itself one without a mistake.
+// TestSuite is the suite on a plugin of anybody's, with the settings that are
+// in the environment; by itself on one without a mistake.
 func TestSuite(t *testing.T) {
 	program := os.Getenv(programVariable)
 	if program == "" {
 		program = built(t)
 	}
-	RunWith(t, program, map[string]string{"mistake": os.Getenv(mistakeVariable)})
+	var settings any
+	if text := os.Getenv(contract.SettingsVariable); text != "" {
+		settings = json.RawMessage(text)
+	}
+	RunWith(t, program, settings)
 }
 
 func built(t *testing.T) string {
@@ -63,7 +68,7 @@ func TestMistakesAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			run := exec.Command(self, "-test.run", "^TestSuite$/^"+strings.ReplaceAll(part, "'", ".")+"$", "-test.v")
-			run.Env = append(os.Environ(), programVariable+"="+program, mistakeVariable+"="+mistake)
+			run.Env = append(os.Environ(), programVariable+"="+program, contract.SettingsVariable+`={"mistake":"`+mistake+`"}`)
 			out, err := run.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "--- FAIL: TestSuite/"+part) {
 				t.Errorf("%q passes %q: %v\n%s", mistake, part, err, out)
