@@ -5,17 +5,16 @@
 //
 //	llr = ln( (n(z) + α/K) / (n + α) · K )    this person, against anybody from anywhere
 //
-// which is the posterior mean of a multinomial under a symmetric Dirichlet
-// prior, over a uniform one. Confidence is n / (n + 3).
-//
-// It keeps the last 32 sign-ins of a person, none older than 90 days, of at
-// most 20,000 people.
+// the mean of a multinomial under a symmetric Dirichlet prior over a uniform
+// one; confidence n / (n + 3). It keeps the last 32 sign-ins of a person, none
+// older than 90 days, of at most 20,000 people.
 package main
 
 import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,6 +54,7 @@ func (inference) Describe() contract.Description {
 		Keeps: []string{"time and time zone of the last 32 sign-ins"}, Retention: retention,
 		Texts: []contract.ReasonText{
 			{Code: "no-history", English: "No earlier sign-in is known.", Chinese: "沒有先前的登入紀錄。"},
+			{Code: "no-zone", English: "The time zone is not known.", Chinese: "無法得知時區。"},
 			{Code: "zone", English: "{times} of {of} earlier sign-ins came from this time zone.", Chinese: "先前 {of} 次登入中有 {times} 次來自此時區。"},
 		},
 	}
@@ -65,10 +65,8 @@ func (inference) Ready() bool { return true }
 func (p inference) Observe(_ context.Context, observations []contract.Observation) (learned int, err error) {
 	for _, o := range observations {
 		p.Teach(o.Person, o.At, func(kept *[]signIn) {
-			for _, s := range *kept {
-				if s.At.Equal(o.At) {
-					return // taught twice
-				}
+			if !o.ZoneKnown || slices.ContainsFunc(*kept, func(s signIn) bool { return s.At.Equal(o.At) }) {
+				return // nothing to learn, or taught twice
 			}
 			*kept = append(*kept, signIn{o.At, o.ZoneMinutes})
 			*kept = (*kept)[max(0, len(*kept)-most):]
@@ -79,14 +77,17 @@ func (p inference) Observe(_ context.Context, observations []contract.Observatio
 }
 
 func (p inference) Assess(_ context.Context, o contract.Observation) (contract.Verdict, error) {
+	if !o.ZoneKnown {
+		return contract.Abstain("no-zone"), nil
+	}
 	n, here := 0, 0
 	p.Look(o.Person, o.At, func(kept *[]signIn) {
 		for _, s := range *kept {
-			if !s.At.After(o.At) && o.At.Sub(s.At) < retention {
-				n++
-				if s.Zone == o.ZoneMinutes {
-					here++
-				}
+			if s.At.After(o.At) || o.At.Sub(s.At) >= retention {
+				continue
+			}
+			if n++; s.Zone == o.ZoneMinutes {
+				here++
 			}
 		}
 	})

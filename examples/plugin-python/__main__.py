@@ -31,6 +31,7 @@ class Inference:
             keeps=["time and time zone of the last 32 sign-ins"], retention_nanos=RETENTION,
             texts=[
                 pb.ReasonText(code="no-history", english="No earlier sign-in is known.", chinese="沒有先前的登入紀錄。"),
+                pb.ReasonText(code="no-zone", english="The time zone is not known.", chinese="無法得知時區。"),
                 pb.ReasonText(code="zone", english="{times} of {of} earlier sign-ins came from this time zone.",
                               chinese="先前 {of} 次登入中有 {times} 次來自此時區。"),
             ])
@@ -41,6 +42,8 @@ class Inference:
     def observe(self, observations):
         learned = 0
         for o in observations:
+            if not o.zone_known:
+                continue
             kept = self.people.setdefault(o.person, [])
             self.people.move_to_end(o.person)
             if all(at != o.at_unix_nano for at, _ in kept):  # one may come twice
@@ -57,6 +60,8 @@ class Inference:
             del self.people[person]
 
     def assess(self, o):
+        if not o.zone_known:
+            return contract.abstain("no-zone")
         kept = [zone for at, zone in self.people.get(o.person, []) if 0 <= o.at_unix_nano - at < RETENTION]
         if not kept:
             return contract.abstain("no-history")

@@ -16,7 +16,7 @@ var start = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 func happened(kind contract.Kind, person string, n int) contract.Observation {
 	return contract.Observation{
 		Kind: kind, Person: person, Group: "group", Device: "device-" + person, At: start.Add(time.Duration(n) * 24 * time.Hour),
-		Network: "192.0.2.0", Address: "192.0.2.7", ZoneMinutes: 480, Portal: "portal", Grade: "read",
+		Network: "192.0.2.0", Address: "192.0.2.7", ZoneMinutes: 480, ZoneKnown: true, Portal: "portal", Grade: "read",
 		Requests: 20, Over: 10 * time.Minute,
 		Posture: []contract.Claim{{ID: "firewall", State: "pass"}, {ID: "disk-encryption", State: "pass"}},
 		Files:   []string{strings.Repeat("a", contract.MaxFileBytes)},
@@ -52,6 +52,7 @@ var changes = []struct {
 	{"IPv6", func(o *contract.Observation) { o.Network, o.Address = "2001:db8::", "2001:db8::1" }},
 	{"another device", func(o *contract.Observation) { o.Device = "another" }},
 	{"another zone", func(o *contract.Observation) { o.ZoneMinutes = -720 }},
+	{"no zone", func(o *contract.Observation) { o.ZoneMinutes, o.ZoneKnown = 0, false }},
 	{"by night", func(o *contract.Observation) { o.At = o.At.Add(12 * time.Hour) }},
 	{"another group", func(o *contract.Observation) { o.Group = "another" }},
 	{"another portal", func(o *contract.Observation) { o.Portal, o.Grade = "another", "admin" }},
@@ -108,7 +109,7 @@ func (p *program) only(o contract.Observation) contract.Observation {
 		case contract.FeatureNetwork:
 			out.Network = o.Network
 		case contract.FeatureZone:
-			out.ZoneMinutes = o.ZoneMinutes
+			out.ZoneMinutes, out.ZoneKnown = o.ZoneMinutes, o.ZoneKnown
 		case contract.FeatureAddress:
 			out.Address = o.Address
 		case contract.FeatureGroup:

@@ -45,7 +45,7 @@ func pythonPlugin(t *testing.T, name, beginning string) Config {
 
 func fromZone(minutes int) wire.Observation {
 	o := seen("192.0.2.0")
-	o.ZoneMins = minutes
+	o.ZoneMins, o.ZoneKnown = minutes, true
 	return o
 }
 
