@@ -113,8 +113,8 @@ func (a *app) tellNewPlugin(in newPlugin, folder string) {
 	a.printf(a.say("%s is written. Build it, and put it through the suite:\n", "已寫入 %s。請建置並以測試套件檢查：\n"), clean(folder))
 	if in.language == examples.Python {
 		a.printf("  python3 -m zipapp %s -p \"/usr/bin/python3 -I\" -o %s.pyz\n", clean(folder), clean(folder))
-		a.printf("  MENSHEN_PLUGIN=$PWD/%s.pyz go test -run TestSuite %s/plugins/contracttest\n", clean(folder), modulePath)
+		a.printf("  MENSHEN_PLUGIN=$PWD/%s.pyz go test -count=1 -run TestSuite %s/plugins/contracttest\n", clean(folder), modulePath)
 		return
 	}
-	a.printf("  cd %s && go mod tidy && go test ./... && CGO_ENABLED=0 go build\n", clean(folder))
+	a.printf("  cd %s && go test -mod=mod ./... && CGO_ENABLED=0 go build\n", clean(folder))
 }
