@@ -8,6 +8,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	inferencev2 "github.com/menshen-zt/menshen/plugins/contract/inferencepb/v2"
 	"github.com/menshen-zt/menshen/plugins/contracttest"
 )
 
@@ -46,6 +51,33 @@ func python(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return program
+}
+
+// What Python speaks was generated from the contract as it is.
+func TestPythonKnowsTheWholeContract(t *testing.T) {
+	out, err := exec.Command("/usr/bin/python3", "-B", "-c",
+		"import sys; sys.path.insert(0, 'plugin-python'); import inference_v2_pb2 as pb; sys.stdout.buffer.write(pb.DESCRIPTOR.serialized_pb)").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inPython := new(descriptorpb.FileDescriptorProto)
+	if err := proto.Unmarshal(out, inPython); err != nil {
+		t.Fatal(err)
+	}
+	inGo := protodesc.ToFileDescriptorProto(inferencev2.File_inference_v2_proto)
+	dropJSONNames(inGo.GetMessageType()) // Python's descriptor has none
+	if !proto.Equal(inGo, inPython) {
+		t.Error("run go generate: inference_v2_pb2.py is of another contract")
+	}
+}
+
+func dropJSONNames(messages []*descriptorpb.DescriptorProto) {
+	for _, m := range messages {
+		for _, field := range m.GetField() {
+			field.JsonName = nil
+		}
+		dropJSONNames(m.GetNestedType())
+	}
 }
 
 // The contract is one: the same plugin says the same in either language.

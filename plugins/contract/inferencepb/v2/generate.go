@@ -4,3 +4,4 @@
 package inferencev2
 
 //go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative inference_v2.proto
+//go:generate protoc --python_out=../../../../examples/plugin-python inference_v2.proto
