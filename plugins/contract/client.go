@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	inferencev2 "github.com/menshen-zt/menshen/plugins/contract/inferencepb/v2"
 )
@@ -33,7 +34,9 @@ type Client interface {
 	Rehearse(ctx context.Context, next func() (Observation, bool), heard func(Verdict) error) error
 	Learn(ctx context.Context, f Feedback) error
 	Forget(ctx context.Context, person string) error
-	// Export writes the plugin's state to w, Import reads one from r.
+	// Export writes the plugin's state to w, Import reads one from r. An Import
+	// whose context ends while the plugin answers may have been taken: end that
+	// process.
 	Export(ctx context.Context, w io.Writer) error
 	Import(ctx context.Context, r io.Reader) error
 	Ready(ctx context.Context) (bool, error)
@@ -167,6 +170,8 @@ func (c *client) Import(ctx context.Context, r io.Reader) error {
 		return ErrStateTooLarge
 	case err != nil && !errors.Is(err, io.EOF): // of io.EOF, CloseAndRecv says why
 		return err
+	case ctx.Err() != nil: // before the end is sent, which has it taken
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	_, err = stream.CloseAndRecv()
 	return err

@@ -34,6 +34,8 @@ func TestAnOldPluginIsSpokenWith(t *testing.T) {
 		o.Kind = KindSituation
 		if v, err := c.Assess(within(t), o); err != nil || v.LLR != want || v.Abstained != (want == 0) || len(v.Reasons) != 1 || v.TTL <= 0 {
 			t.Errorf("%+v instead of %v: %v", v, want, err)
+		} else if n := v.Reasons[0].Args["failed"]; !v.Abstained && n != "0" {
+			t.Errorf("%s observations arrived that version 1 has no kind for", n)
 		}
 	}
 }

@@ -287,6 +287,30 @@ func TestAnImportThatFailsChangesNothing(t *testing.T) {
 	}
 }
 
+func TestAnImportThatIsCancelledChangesNothing(t *testing.T) {
+	c, _ := launch(t, "counting")
+	teach(t, c, signIns("a", 3)...)
+	good := `{"person":"b","taught":"2026-11-02T09:00:00Z","state":{"sign_ins":1,"last":"2026-11-02T09:00:00Z"}}` + "\n"
+	ctx, cancel := context.WithCancel(within(t))
+	ended := readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF })
+	if err := c.Import(ctx, io.MultiReader(strings.NewReader(good), ended)); status.Code(err) != codes.Canceled {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel = context.WithCancel(within(t))
+	cancel()
+	if _, err := c.Observe(ctx, signIns("b", 3)); status.Code(err) != codes.Canceled {
+		t.Errorf("observe: %v", err)
+	}
+	a, _ := known(t, c, "a")
+	if b, _ := known(t, c, "b"); a != 3 || b != 0 {
+		t.Errorf("a %d, b %d", a, b)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(into []byte) (int, error) { return f(into) }
+
 // endless is white space without an end.
 type endless struct{}
 

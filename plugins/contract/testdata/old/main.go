@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 
@@ -42,8 +43,9 @@ func (*service) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn
 type old struct {
 	inferencepb.UnimplementedInferenceServer
 
-	mu   sync.Mutex
-	seen map[string]map[string]bool // person, network
+	mu     sync.Mutex
+	seen   map[string]map[string]bool // person, network
+	failed int                        // observations that taught nothing
 }
 
 func (*old) Describe(context.Context, *inferencepb.DescribeRequest) (*inferencepb.Description, error) {
@@ -59,6 +61,7 @@ func (o *old) Observe(_ context.Context, r *inferencepb.ObserveRequest) (*infere
 	learned := uint32(0)
 	for _, s := range r.GetObservations() {
 		if !s.GetSuccess() || s.GetIp() == "" {
+			o.failed++
 			continue
 		}
 		if o.seen[s.GetPerson()] == nil {
@@ -76,6 +79,7 @@ func (o *old) Assess(_ context.Context, r *inferencepb.AssessRequest) (*inferenc
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	v := &inferencepb.Verdict{TtlNanos: int64(time.Minute), Confidence: 1, Llr: -1, Reasons: []*inferencepb.Reason{{Code: "ZT-TRU-003"}}}
+	v.Reasons[0].Args = map[string]string{"failed": strconv.Itoa(o.failed)}
 	kept, known := o.seen[r.GetObservation().GetPerson()]
 	switch {
 	case !known:
