@@ -129,9 +129,11 @@ type PolicyConfig struct {
 	ConfirmAbove int `yaml:"confirm_above"`
 }
 
-// TrustConfig sets how often plugins are asked again.
+// TrustConfig sets how often plugins are asked again, and how they are added up.
 type TrustConfig struct {
 	Refresh yamlfile.Duration `yaml:"refresh"`
+	// Weights is a file of the fusion's constants; empty is the shipped set.
+	Weights string `yaml:"weights"`
 }
 
 // PluginsConfig lists the inference plugins.

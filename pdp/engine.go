@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/facts"
@@ -14,13 +15,21 @@ import (
 type engine struct {
 	facts *facts.Assembler
 	sets  *policyset.Keeper
+	// beside, if there is one, is shown each judgement, to hold it against what
+	// is tried.
+	beside func(sessionID string, by judgement, known wire.Facts, d *wire.Decision)
+}
+
+// judgement is a policy set in force.
+type judgement interface {
+	Decide(wire.Facts, wire.Action, time.Time) wire.Decision
 }
 
 // Decide implements session.Engine.
 func (e *engine) Decide(ctx context.Context, s session.Subject, action wire.Action) (wire.Facts, wire.Decision, error) {
 	known, err := e.facts.Assemble(ctx, facts.Subject{
 		SessionID: s.Session, SignIn: s.SignIn, Binding: s.Binding, PortalID: s.Portal,
-		Network: s.Network.Network, NetworkProven: s.Network.Proven,
+		Address: s.Address, Action: action, Network: s.Network.Network, NetworkProven: s.Network.Proven,
 		Request: s.Request,
 	})
 	if err != nil {
@@ -30,7 +39,11 @@ func (e *engine) Decide(ctx context.Context, s session.Subject, action wire.Acti
 	if set == nil {
 		return known, withoutPolicy(e.sets.Problem(), known, action), nil
 	}
-	return known, set.Decide(known, action, known.At), nil
+	d := set.Decide(known, action, known.At)
+	if e.beside != nil {
+		e.beside(s.Session, set, known, &d)
+	}
+	return known, d, nil
 }
 
 // withoutPolicy is the decision where no policy set can be trusted. It names no

@@ -63,7 +63,7 @@ func Init(ctx context.Context, c Config, first First) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	people, err := newCeremony(c, s, directory.New(s.store, time.Now, rand.Reader), quiet())
+	people, err := newCeremony(c, s, directory.New(s.store, time.Now, rand.Reader), nil, quiet())
 	if err != nil {
 		return made, err
 	}

@@ -161,7 +161,7 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 }
 
 func (p *PDP) wirePeople(context.Context) (err error) {
-	if p.people, err = newCeremony(p.config, p.state, p.names, p.logger.With("part", "ceremony")); err != nil {
+	if p.people, err = newCeremony(p.config, p.state, p.names, p.failedSignIn, p.logger.With("part", "ceremony")); err != nil {
 		return err
 	}
 	if p.pages, err = web.New(web.Config{
@@ -203,7 +203,7 @@ func (p *PDP) wireAccess(ctx context.Context) (err error) {
 		return err
 	}
 	if p.sessions, err = session.New(ctx, session.Config{
-		Store: p.state.store, Engine: observedEngine{p.engine, p.operations}, Tokens: observedTokens{p.tokens, p.operations}, Recorder: p.state.log, Inputs: p.inputs, Observe: p.policies.Observe,
+		Store: p.state.store, Engine: observedEngine{p.engine, p.operations}, Tokens: observedTokens{p.tokens, p.operations}, Recorder: p.state.log, Inputs: p.inputs, Observe: p.policies.Observe, Used: p.usedAgain,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "session"), Limits: session.DefaultLimits(),
 	}); err != nil {
 		return err
@@ -233,8 +233,8 @@ func (p *PDP) agencyKeys(ctx context.Context) error {
 func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Applications: adminApplications{p.applications}, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
-		Sessions: adminSessions{p.sessions, p.names}, Decisions: erasing{adminDecisions{p.history, p.names}, p.appeals},
-		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, SigningKeys: p.tokens, Baselines: p.appraisal, Appeals: p.appeals, Receivers: p.signals, Sources: p.risk, Status: p.status, Recorder: p.state.log,
+		Sessions: adminSessions{p.sessions, p.names}, Decisions: erasing{adminDecisions{p.history, p.names}, p.appeals, p.situation.trust},
+		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, SigningKeys: p.tokens, Baselines: p.appraisal, Appeals: p.appeals, Receivers: p.signals, Sources: p.risk, Trust: adminTrust{p}, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err
@@ -255,6 +255,7 @@ func (p *PDP) wireChanges() {
 		p.sessions.AgencyChanged(agency)
 	})
 	p.policies.Subscribe(p.sessions.PolicyChanged)
+	p.situation.overrides.Subscribe(p.overrideChanged)
 	p.names.Subscribe(func(c directory.Change) {
 		switch c.Kind {
 		case directory.KindPerson:

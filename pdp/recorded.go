@@ -33,7 +33,7 @@ func (p *PDP) wireHistory(ctx context.Context) (err error) {
 	if p.policies, err = newPolicies(ctx, p.config.Policy, p.state, p.history.Decisions, p.logger.With("part", "policy")); err != nil {
 		return err
 	}
-	p.engine = &engine{sets: p.policies}
+	p.engine = &engine{sets: p.policies, beside: p.situation.compare}
 	p.history.policyOf, p.history.inForce = p.engine.policyOf, p.engine.inForce
 	return nil
 }

@@ -21,10 +21,12 @@ import (
 	"github.com/menshen-zt/menshen/pdp/risk"
 	"github.com/menshen-zt/menshen/pdp/signals"
 	"github.com/menshen-zt/menshen/pdp/sweeper"
+	"github.com/menshen-zt/menshen/pdp/trust"
+	"github.com/menshen-zt/menshen/pdp/trust/override"
 )
 
 // sweptKinds are the store's kinds whose records end by themselves.
-var sweptKinds = [...]string{applications.PastKind, appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, appeal.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind}
+var sweptKinds = [...]string{applications.PastKind, appraisal.SpentKind, enrolment.Kind, "confirmation", "login-code", "reg-link", "pdp-session", recorded.Kind, appeal.Kind, signals.RiskKind, risk.StatementKind, risk.TokenKind, trust.ObservationKind, override.Kind}
 
 const (
 	sweepEvery = 10 * time.Minute
@@ -231,5 +233,6 @@ func Validate(c Config) error {
 		err4 = fmt.Errorf("web.certificate: %w", err4)
 	}
 	_, err5 := c.Signals.roots()
-	return errors.Join(err, err2, err3, err4, err5)
+	_, err6 := c.Trust.weights()
+	return errors.Join(err, err2, err3, err4, err5, err6)
 }

@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/telemetry"
 	"github.com/menshen-zt/menshen/pdp/trust"
-	"github.com/menshen-zt/menshen/pdp/trust/fusion"
+	"github.com/menshen-zt/menshen/pdp/trust/override"
 	"github.com/menshen-zt/menshen/plugins/host"
 )
 
@@ -23,6 +24,10 @@ type situation struct {
 	trust   *trust.Trust
 	names   *directory.Directory
 	metrics *telemetry.Metrics
+
+	history   *trust.History
+	overrides *override.Keeper
+	shadows   *shadows
 
 	mu      sync.Mutex
 	changed func(sessionID string)
@@ -49,12 +54,19 @@ type touch struct {
 const taughtWithin = 2 * time.Minute
 
 func newSituation(ctx context.Context, c Config, s *state, o *operations, names *directory.Directory, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
-	weights, err := fusion.DefaultWeights()
+	weights, err := c.Trust.weights()
 	if err != nil {
 		return nil, err
 	}
-	one := &situation{names: names, metrics: o.metrics, changed: func(string) {}, proven: map[string]proof{}, taught: map[string]touch{}, last: map[string]string{}}
+	if err := recordWeights(ctx, s, weights); err != nil {
+		return nil, err
+	}
+	one := &situation{names: names, metrics: o.metrics, changed: func(string) {}, shadows: newShadows(), proven: map[string]proof{}, taught: map[string]touch{}, last: map[string]string{}}
 	history := trust.NewHistory(s.store, s.ring.Pseudonym, time.Now, logger)
+	one.history = history
+	if one.overrides, err = override.New(ctx, override.Config{Store: s.store, Clock: time.Now, Random: rand.Reader}); err != nil {
+		return nil, err
+	}
 	registered, err := c.Plugins.registered()
 	if err != nil {
 		return nil, err
@@ -71,6 +83,7 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 	fusion, err := trust.New(trust.Config{
 		Plugins: observedPlugins{one.plugins, o}, History: history, Weights: weights, Standing: standing,
 		Clock: time.Now, Logger: logger, Refresh: c.Trust.Refresh.Duration, Changed: one.tell,
+		Muted: one.muted, Shadow: c.Plugins.inShadow,
 	})
 	if err != nil {
 		one.plugins.Close()
@@ -79,6 +92,11 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 	one.mu.Lock()
 	one.trust = fusion
 	one.mu.Unlock()
+	one.overrides.Subscribe(fusion.OverrideChanged)
+	if err := one.loadTrial(ctx, s.store); err != nil {
+		one.plugins.Close()
+		return nil, err
+	}
 	return one, nil
 }
 
@@ -115,7 +133,20 @@ func (s *situation) Trust(ctx context.Context, subject facts.Subject) wire.Trust
 	now := trust.Situation{
 		SessionID: subject.SessionID, PersonID: subject.SignIn.PersonID, DeviceID: subject.Binding.DeviceID,
 		Provenance: s.provenance(ctx, subject.Binding.DeviceID), SignIn: subject.SignIn, IP: networkAddress(subject.Network),
+		Agency: subject.Person.Agency, Groups: subject.Person.Groups,
+		Portal: subject.PortalID, PortalAgency: subject.Portal.Agency, Grade: subject.Action,
 	}
+	if subject.Address.IsValid() {
+		now.Address = subject.Address.Unmap().WithZone("").String()
+	}
+	assessment := s.assessed(ctx, subject, now)
+	// Looked up each time: a latch holds whatever the cache has or has not.
+	assessment.Latched = s.overrides.Latched(subjectOf(&now))
+	s.trust.Used(now.SessionID, now.Grade, 1)
+	return assessment
+}
+
+func (s *situation) assessed(ctx context.Context, subject facts.Subject, now trust.Situation) wire.TrustAssessment {
 	switch kind, first := s.arrive(subject); kind {
 	case seenBefore:
 		return s.trust.Ensure(ctx, now)

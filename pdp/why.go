@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
@@ -171,4 +172,21 @@ func listLine(r *wire.AuditRecord, q *client.DecisionQuery) (client.DecisionLine
 	}
 	line.Reasons = slices.Compact(line.Reasons)
 	return line, true
+}
+
+// signInOf returns whose sign-in a recorded decision rests on, and when its key
+// was touched.
+func (h *history) signInOf(id string) (person string, at time.Time, err error) {
+	record, _, err := h.taken(id)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	var d wire.DecisionDetail
+	if err := json.Unmarshal(record.Detail, &d); err != nil {
+		return "", time.Time{}, fmt.Errorf("pdp: %w", err)
+	}
+	if record.Kind != wire.AuditDecision || d.SignInAt.IsZero() {
+		return "", time.Time{}, fmt.Errorf("pdp: %w", store.ErrNotFound)
+	}
+	return record.Subject, d.SignInAt, nil
 }

@@ -68,7 +68,7 @@ Exit codes: 0 done; 1 refused, failing or broken; 2 cannot tell; 64 usage.`,
 	flags.StringVar(&a.language, "lang", "", "language of messages: zh-TW or en (default: from the environment)")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.application(), a.signal(), a.plugin())
-	root.AddCommand(a.agency(), a.person(), a.key(), a.portal(), a.device(), a.expected(), a.software(), a.reference(), a.exception(), a.appeal(), a.session(), a.decision(), a.policy(), a.status(), a.audit())
+	root.AddCommand(a.agency(), a.person(), a.key(), a.portal(), a.device(), a.expected(), a.software(), a.reference(), a.exception(), a.trust(), a.appeal(), a.session(), a.decision(), a.policy(), a.status(), a.audit())
 	return root
 }
 

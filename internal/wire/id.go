@@ -20,6 +20,7 @@ const (
 	PrefixExpected  = "exp"
 	PrefixException = "exc"
 	PrefixAppeal    = "app"
+	PrefixOverride  = "ovr"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

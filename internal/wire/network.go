@@ -21,3 +21,13 @@ func NetworkOf(address netip.Addr) string {
 
 // SameNetwork reports whether a and b are one known network.
 func SameNetwork(a, b string) bool { return a != "" && a == b }
+
+// NetworkAddress returns the first address of NetworkOf(address), which names a
+// network where an address is asked for; empty for an invalid address.
+func NetworkAddress(address netip.Addr) string {
+	prefix, err := netip.ParsePrefix(NetworkOf(address))
+	if err != nil {
+		return ""
+	}
+	return prefix.Addr().String()
+}

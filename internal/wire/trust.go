@@ -79,6 +79,8 @@ type Verdict struct {
 	ObservedAt time.Time     `json:"observed_at"`
 	TTL        time.Duration `json:"ttl"`
 	Reasons    []Reason      `json:"reasons,omitempty"`
+	// Version is the plugin's.
+	Version string `json:"version,omitempty"`
 }
 
 // TrustTerm is one line of an assessment, in nats.
@@ -86,8 +88,10 @@ type TrustTerm struct {
 	Name    string   `json:"name"` // plugin, cluster or gate
 	Cluster Cluster  `json:"cluster,omitempty"`
 	Nats    float64  `json:"nats"`
-	State   string   `json:"state"` // answered, abstained, missing, gate, cluster
+	State   string   `json:"state"` // answered, abstained, missing, muted, shadow, gate, cluster, held
 	Reasons []Reason `json:"reasons,omitempty"`
+	// Version is the plugin's.
+	Version string `json:"version,omitempty"`
 }
 
 // TrustAssessment is the fusion's answer for one session.
@@ -100,5 +104,48 @@ type TrustAssessment struct {
 	Terms      []TrustTerm `json:"terms,omitempty"`
 	AssessedAt time.Time   `json:"assessed_at"`
 	ValidUntil time.Time   `json:"valid_until"`
-	Weights    string      `json:"weights"` // version of weights.yaml
+	Weights    string      `json:"weights"` // version and digest of the constants
+	// Latched is the officer's override by which nothing is allowed, Muted those
+	// by which alarms do not count (requirements 31).
+	Latched string   `json:"latched,omitempty"`
+	Muted   []string `json:"muted,omitempty"`
+}
+
+// OverrideKind is an officer's word about somebody's trust.
+type OverrideKind string
+
+// Kinds of overrides.
+const (
+	// OverrideCompromised denies everything until an officer lifts it.
+	OverrideCompromised OverrideKind = "compromised"
+	// OverrideSafe mutes named reasons of plugins for a time.
+	OverrideSafe OverrideKind = "safe"
+)
+
+// TrustOverride is one officer's word, about exactly one person, device or
+// session of the officer's agency (requirements 31).
+type TrustOverride struct {
+	ID      string       `json:"id"`
+	Agency  string       `json:"agency"`
+	Kind    OverrideKind `json:"kind"`
+	Person  string       `json:"person,omitempty"`
+	Device  string       `json:"device,omitempty"`
+	Session string       `json:"session,omitempty"`
+	// Codes are the reasons that "safe" mutes: a code, or plugin/code.
+	Codes  []string  `json:"codes,omitempty"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by"`
+	Since  time.Time `json:"since"`
+	// Until is zero for "compromised": an officer lifts it.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// ShadowCount is how often a candidate would have decided otherwise at a
+// portal. Was and Would are effects.
+type ShadowCount struct {
+	Candidate string `json:"candidate"`
+	Portal    string `json:"portal"`
+	Was       string `json:"was"`
+	Would     string `json:"would"`
+	Decisions uint64 `json:"decisions"`
 }

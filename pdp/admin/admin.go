@@ -127,6 +127,7 @@ type Config struct {
 	SigningKeys SigningKeys
 	Baselines   Baselines
 	Inventories Inventories
+	Trust       Trust
 	// Applications are the rules that applications bring themselves.
 	Applications Applications
 	// Receivers and Sources are those of security events.
@@ -152,7 +153,7 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil, "repairs": c.Repairs == nil,
-		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "appeals": c.Appeals == nil, "signing keys": c.SigningKeys == nil, "baselines": c.Baselines == nil, "status": c.Status == nil,
+		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "appeals": c.Appeals == nil, "signing keys": c.SigningKeys == nil, "baselines": c.Baselines == nil, "status": c.Status == nil, "trust": c.Trust == nil,
 		"applications": c.Applications == nil, "receivers": c.Receivers == nil, "sources": c.Sources == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {

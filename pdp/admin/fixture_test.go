@@ -231,6 +231,7 @@ type fixture struct {
 	keeper     *reference.Keeper
 	sets       *policyset.Keeper
 	appeals    *appeal.Keeper
+	trust      *officers
 	now        time.Time
 }
 
@@ -251,8 +252,9 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	}
 	f.sets = newPolicySets(t, s, clock)
 	f.appeals = newAppeals(t, s, clock)
+	f.trust = newOfficers(t, s, clock)
 	f.Admin, err = New(Config{
-		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Appeals: f.appeals, SigningKeys: f.others, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
+		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Appeals: f.appeals, Trust: f.trust, SigningKeys: f.others, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
 		Recorder: f.audit, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})

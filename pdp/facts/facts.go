@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -51,13 +52,19 @@ type Subject struct {
 	SignIn    wire.SignIn
 	Binding   wire.DeviceBinding
 	PortalID  string
-	// IP is the client's address and Network its network as the proxy saw it.
-	IP      string
+	// Address is the client's, where it is known, and Network its network as
+	// the proxy saw it.
+	Address netip.Addr
 	Network string
 	// NetworkProven says that this session's device was confirmed from Network.
 	NetworkProven bool
 	// Request is what is asked for, as the portal's routes name it.
 	Request wire.RequestFacts
+	// Action is what it is asked for.
+	Action wire.Action
+	// Person and Portal are as the directory has them, filled in here.
+	Person wire.Person
+	Portal wire.Portal
 }
 
 // Assembler puts facts together.
@@ -105,6 +112,7 @@ func (a *Assembler) Assemble(ctx context.Context, s Subject) (wire.Facts, error)
 	if f.Host, err = a.host(ctx, f.Portal); err != nil {
 		return wire.Facts{}, fmt.Errorf("facts: host: %w", err)
 	}
+	s.Person, s.Portal = f.Person, f.Portal
 	f.Trust = a.config.Trust(ctx, s)
 	if a.config.Risk != nil {
 		f.Risk = a.config.Risk(f.Person.ID, f.Device.ID)

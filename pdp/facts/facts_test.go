@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func setUp(t *testing.T) (*Assembler, *directory, Subject) {
 		SessionID: "ses-1",
 		SignIn:    wire.SignIn{PersonID: "per-1", KeyID: "key-1", At: at.Add(-time.Minute)},
 		Binding:   wire.DeviceBinding{DeviceID: "dev-1"},
-		PortalID:  "por-1", IP: "192.0.2.7", Network: "192.0.2.0/24", NetworkProven: true,
+		PortalID:  "por-1", Address: netip.MustParseAddr("192.0.2.7"), Network: "192.0.2.0/24", NetworkProven: true,
 		Request: wire.RequestFacts{Class: "payroll"},
 	}
 }

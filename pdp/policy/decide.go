@@ -19,6 +19,9 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 	at = at.UTC()
 	facts.At = at
 	d := wire.Decision{Action: action, PolicyVersion: e.version, At: at, ValidUntil: e.validUntil(&facts, at)}
+	if facts.Trust.Latched != "" {
+		return latched(d, facts.Trust.Latched)
+	}
 	r := e.view.request(&facts, at)
 	now := e.evaluate(r, action)
 	if now.allowed {
@@ -29,6 +32,14 @@ func (e *Engine) Decide(facts wire.Facts, action wire.Action, at time.Time) wire
 	if e.refused(&d, now, &refused, action, at) {
 		d.Effect = wire.StepUp
 	}
+	return d
+}
+
+// latched denies to whom an officer holds for compromised, whatever the policies
+// say: a human's word stands over them (requirements 31).
+func latched(d wire.Decision, override string) wire.Decision {
+	why := reason.New(reason.TrustLatched, "override", override)
+	d.Reasons, d.Remedies = []wire.Reason{why}, []wire.Remedy{{Reason: why, Action: "ask-admin"}}
 	return d
 }
 

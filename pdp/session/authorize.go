@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -39,7 +40,7 @@ func (m *Manager) authorize(ctx context.Context, q *wire.AccessRequest, use bool
 	g, first := sl.current.Load(), false
 	waited := !m.holds(g, now)
 	if waited {
-		if g, first = m.decided(ctx, asked{s, at, sl, q.Action, q.Class}); g == nil {
+		if g, first = m.decided(ctx, asked{s, at, sl, q.Action, q.Class, q.Address}); g == nil {
 			return wire.Access{Outcome: wire.AccessRefused, Reason: reason.New(reason.Unavailable), Session: s.id}
 		}
 	}
@@ -139,6 +140,7 @@ type asked struct {
 	slot   *slot
 	action wire.Action
 	class  string
+	from   netip.Addr
 }
 
 // decided waits for the decision of this network, action and class, taking it if

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -18,6 +19,8 @@ type Subject struct {
 	Binding wire.DeviceBinding
 	Portal  string
 	Network wire.NetworkFacts
+	// Address is the client's, where it is known; for the inference alone.
+	Address netip.Addr
 	Request wire.RequestFacts
 }
 
@@ -43,7 +46,7 @@ type Inputs interface {
 	Seal(ctx context.Context, agency, person, decision string, canonical []byte) (wire.SealedInputs, error)
 }
 
-// Config is what a Manager stands on. All members but Observe are needed.
+// Config is what a Manager stands on. All members but Observe and Used are needed.
 type Config struct {
 	Store    store.Store
 	Engine   Engine
@@ -53,10 +56,13 @@ type Config struct {
 	// Observe is shown every decision that was taken and recorded, with its
 	// facts. It must not block, and change neither.
 	Observe func(*wire.Facts, *wire.Decision)
-	Clock   func() time.Time
-	Random  io.Reader
-	Logger  *slog.Logger
-	Limits  Limits
+	// Used hears every few seconds how often decisions of a session were used
+	// again, by action. It must not block. Optional.
+	Used   func(sessionID string, action wire.Action, uses uint64)
+	Clock  func() time.Time
+	Random io.Reader
+	Logger *slog.Logger
+	Limits Limits
 }
 
 // Limits are the times and sizes of sessions.

@@ -96,7 +96,7 @@ func (m *Manager) decide(ctx context.Context, q asked) (wire.DecisionInputs, wir
 	s, at, action := q.of, q.at, q.action
 	subject := Subject{Session: s.id, SignIn: s.signIn, Binding: at.binding, Portal: s.portal,
 		Network: wire.NetworkFacts{Network: at.network.String(), Proven: true},
-		Request: wire.RequestFacts{Class: q.class}}
+		Address: q.from, Request: wire.RequestFacts{Class: q.class}}
 	in := wire.DecisionInputs{Action: action, TouchedAt: s.signIn.At.UTC()}
 	facts, d, err := m.engine.Decide(ctx, subject, action)
 	if err != nil {

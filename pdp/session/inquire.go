@@ -52,7 +52,7 @@ func (m *Manager) Inquire(ctx context.Context, portalID, sessionID string, from 
 	generation, epoch := s.generation.Load(), m.epoch.Load()
 	ctx, cancel := context.WithTimeout(ctx, m.limits.Deadline)
 	defer cancel()
-	in, d := m.decide(ctx, asked{of: s, at: at, action: action, class: class})
+	in, d := m.decide(ctx, asked{of: s, at: at, action: action, class: class, from: from})
 	return Inquired{Live: true, Inputs: in, Decision: d, Stands: func() bool {
 		return !s.ended.Load() && s.generation.Load() == generation && m.epoch.Load() == epoch
 	}}

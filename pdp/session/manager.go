@@ -21,6 +21,7 @@ type Manager struct {
 	store    store.Store
 	engine   Engine
 	observe  func(*wire.Facts, *wire.Decision)
+	told     func(sessionID string, action wire.Action, uses uint64)
 	tokens   Tokens
 	recorder Recorder
 	inputs   Inputs
@@ -74,7 +75,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		store: c.Store, engine: c.Engine, observe: c.Observe, tokens: c.Tokens, recorder: c.Recorder, inputs: c.Inputs,
+		store: c.Store, engine: c.Engine, observe: c.Observe, told: c.Used, tokens: c.Tokens, recorder: c.Recorder, inputs: c.Inputs,
 		clock: c.Clock, random: c.Random, log: c.Logger, limits: c.Limits,
 		idle: int64(c.Limits.Idle), reconfirmFrom: int64(c.Limits.ReconfirmFrom), reconfirmAt: int64(c.Limits.ReconfirmAt),
 		known: newRegistry(), computing: make(chan struct{}, c.Limits.Computing),

@@ -145,6 +145,9 @@ func (m *Manager) flushOne(ctx context.Context, now time.Time, g *grant) bool {
 	}
 	detail, err := json.Marshal(map[string]uint64{"uses": n})
 	if err == nil && m.append(ctx, g.of.audit(wire.AuditUses, now, g.access.Decision.ID, detail)) {
+		if m.told != nil {
+			m.told(g.of.id, g.access.Decision.Action, n)
+		}
 		return true
 	}
 	g.uses.Add(n)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -18,16 +19,18 @@ import (
 
 // Bounds of what is kept of one person's sign-ins (requirements 32).
 const (
-	maxObservations = 32
+	maxObservations = 32 // sign-ins
+	maxFailed       = 16 // failed ones
 	retention       = 90 * 24 * time.Hour
 	scanPage        = 256
 	writeAttempts   = 8
 )
 
-const (
-	observationKind   = "observation"
-	observationAgency = "_" // pseudonyms belong to no agency
-)
+// ObservationKind is the store's kind of what is kept of people; a record ends
+// by itself when the person was not seen for the retention.
+const ObservationKind = "observation"
+
+const observationAgency = "_" // pseudonyms belong to no agency
 
 // History keeps the last successful sign-ins of each person under a pseudonym,
 // so that plugins can be taught again after a start.
@@ -79,13 +82,24 @@ func (s *sheet) upgrade() {
 
 // Add keeps one observation. It is durable when Add returns.
 func (h *History) Add(ctx context.Context, o wire.Observation) error {
-	key := store.Key(observationKind, observationAgency, o.Person)
+	return h.change(ctx, o.Person, func(page *sheet) error {
+		page.add(o)
+		return nil
+	})
+}
+
+// change reads a person's sheet and writes it as do leaves it. Do may be called
+// again.
+func (h *History) change(ctx context.Context, person string, do func(*sheet) error) error {
+	key := store.Key(ObservationKind, observationAgency, person)
 	for range writeAttempts {
 		page, revision, err := h.sheet(ctx, key)
 		if err != nil {
 			return err
 		}
-		page.add(o)
+		if err := do(&page); err != nil {
+			return fmt.Errorf("trust: history: %w", err)
+		}
 		raw, err := json.Marshal(page)
 		if err != nil {
 			return fmt.Errorf("trust: history: %w", err)
@@ -127,17 +141,75 @@ func (s *sheet) add(o wire.Observation) {
 			kept = append(kept, old)
 		}
 	}
-	kept = append(kept, o)
-	s.Observations = kept[max(0, len(kept)-maxObservations):]
+	s.Observations = latest(append(kept, o))
+}
+
+// latest keeps so many of each kind; those that failed must not push out what
+// a person is known by.
+func latest(all []wire.Observation) []wire.Observation {
+	failed := 0
+	for _, o := range all {
+		if o.Kind == wire.ObservedFailure {
+			failed++
+		}
+	}
+	surplusFailed, surplus := failed-maxFailed, len(all)-failed-maxObservations
+	return slices.DeleteFunc(all, func(o wire.Observation) bool {
+		if o.Kind == wire.ObservedFailure {
+			surplusFailed--
+			return surplusFailed >= 0
+		}
+		surplus--
+		return surplus >= 0
+	})
+}
+
+// judgedWithin is how long after a touch of the key its sign-in was observed.
+const judgedWithin = 2 * time.Minute
+
+// judge finds a person's sign-in, and drops it where it was not the person's.
+func (h *History) judge(ctx context.Context, personID string, signIn time.Time, genuine bool) (wire.Observation, error) {
+	var found wire.Observation
+	err := h.change(ctx, h.Pseudonym("person", personID), func(page *sheet) error {
+		at := slices.IndexFunc(page.Observations, func(o wire.Observation) bool {
+			return o.Kind == wire.ObservedSignIn && !o.At.Before(signIn) && o.At.Before(signIn.Add(judgedWithin))
+		})
+		if at < 0 {
+			return fmt.Errorf("no such sign-in is held: %w", store.ErrNotFound)
+		}
+		found = page.Observations[at]
+		if !genuine {
+			page.Observations = slices.Delete(page.Observations, at, at+1)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // Erase forgets a person.
 func (h *History) Erase(ctx context.Context, personID string) error {
-	key := store.Key(observationKind, observationAgency, h.Pseudonym("person", personID))
+	key := store.Key(ObservationKind, observationAgency, h.Pseudonym("person", personID))
 	if _, err := h.store.Txn(ctx, nil, []store.Op{{Key: key, Delete: true}}); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("trust: history: %w", err)
 	}
 	return nil
+}
+
+// Each passes on all that is kept since a time, person by person, each oldest
+// first, for a backtest. It is what plugins are taught after a start: the last
+// sign-ins of each person, failed ones too, and nothing of what sessions did.
+func (h *History) Each(ctx context.Context, since time.Time, each func(wire.Observation) error) error {
+	return h.Replay(ctx, func(batch []wire.Observation) error {
+		for _, o := range batch {
+			if o.At.Before(since) {
+				continue
+			}
+			if err := each(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Replay sends all that is kept and not too old, person by person, each oldest
@@ -145,7 +217,7 @@ func (h *History) Erase(ctx context.Context, personID string) error {
 func (h *History) Replay(ctx context.Context, send func([]wire.Observation) error) error {
 	oldest := h.clock().Add(-retention)
 	for after := ""; ; {
-		page, err := h.store.Scan(ctx, store.Prefix(observationKind, observationAgency), after, scanPage)
+		page, err := h.store.Scan(ctx, store.Prefix(ObservationKind, observationAgency), after, scanPage)
 		if err != nil {
 			return fmt.Errorf("trust: history: %w", err)
 		}

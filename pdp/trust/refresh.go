@@ -2,8 +2,6 @@ package trust
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -22,6 +20,9 @@ func (t *Trust) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case f := <-t.failures:
+			t.fail(ctx, f)
+			continue
 		case <-tick.C:
 		case <-t.wake:
 			all = t.catchUp()
@@ -36,7 +37,11 @@ func (t *Trust) Run(ctx context.Context) {
 type news struct {
 	down    map[string]bool
 	devices map[string]bool
-	up      bool
+	people  map[string]bool
+	// sessions are named, everybody is fused anew.
+	sessions  map[string]bool
+	everybody bool
+	up        bool
 }
 
 // PluginChanged is made for host.Options.Changed and does not block. A plugin
@@ -56,6 +61,15 @@ func (t *Trust) DeviceChanged(deviceID string) {
 	t.note(func(n *news) { n.devices[deviceID] = true })
 }
 
+// OverrideChanged fuses anew whom an officer spoke of. It does not block.
+func (t *Trust) OverrideChanged(o wire.TrustOverride) {
+	t.note(func(n *news) { n.people[o.Person], n.devices[o.Device], n.sessions[o.Session] = true, true, true })
+}
+
+func (n *news) concern(s *Situation) bool {
+	return n.everybody || len(n.down) > 0 || n.devices[s.DeviceID] || n.people[s.PersonID] || n.sessions[s.SessionID]
+}
+
 func (t *Trust) note(add func(*news)) {
 	t.newsMu.Lock()
 	add(&t.news)
@@ -66,7 +80,9 @@ func (t *Trust) note(add func(*news)) {
 	}
 }
 
-func emptyNews() news { return news{down: map[string]bool{}, devices: map[string]bool{}} }
+func emptyNews() news {
+	return news{down: map[string]bool{}, devices: map[string]bool{}, people: map[string]bool{}, sessions: map[string]bool{}}
+}
 
 // catchUp works off the news without asking a plugin, and reports whether all
 // sessions should be assessed again.
@@ -77,35 +93,29 @@ func (t *Trust) catchUp() (all bool) {
 	t.newsMu.Unlock()
 	now := t.config.Clock().UTC()
 	for _, one := range t.all() {
-		if len(latest.down) == 0 && !latest.devices[one.device()] {
+		if s := one.where(); !latest.concern(&s) {
 			continue
 		}
 		t.update(one, func(one *session, _ time.Time) {
 			for name := range latest.down {
-				t.hear(one, t.gone(name, now), false)
+				t.hear(one, one.gone(name, now), false)
 			}
 		})
 	}
 	return latest.up
 }
 
-func (t *Trust) gone(name string, now time.Time) wire.Verdict {
+func (s *session) gone(name string, now time.Time) wire.Verdict {
 	return wire.Verdict{
-		Plugin: name, Cluster: t.registered[name], Missing: true, ObservedAt: now,
+		Plugin: name, Cluster: s.plugins[name].Cluster, Missing: true, ObservedAt: now,
 		Reasons: []wire.Reason{reason.New(reason.PluginDown, "plugin", name)},
 	}
 }
 
-func (t *Trust) all() []*session {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return slices.Collect(maps.Values(t.sessions))
-}
-
-func (s *session) device() string {
+func (s *session) where() Situation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.situation.DeviceID
+	return s.situation
 }
 
 // refresh assesses all sessions, a few at a time.
@@ -133,15 +143,11 @@ func (t *Trust) refresh(ctx context.Context) {
 // sign-in.
 func (t *Trust) situations() []Situation {
 	oldest := t.config.Clock().Add(-sessionLife)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	list := make([]Situation, 0, len(t.sessions))
-	for id, one := range t.sessions {
-		one.mu.Lock()
-		s := one.situation
-		one.mu.Unlock()
+	var list []Situation
+	for _, one := range t.all() {
+		s := one.where()
 		if s.SignIn.At.Before(oldest) {
-			delete(t.sessions, id)
+			t.Forget(s.SessionID)
 			continue
 		}
 		list = append(list, s)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/trust/fusion"
 )
@@ -18,11 +18,16 @@ type Plugins interface {
 	Registered() map[string]wire.Cluster
 	// Assess returns a verdict of each; without a usable answer it is marked missing.
 	Assess(ctx context.Context, o wire.Observation) []wire.Verdict
-	// Observe teaches a successful sign-in.
+	// Observe teaches what happened.
 	Observe(ctx context.Context, o wire.Observation)
+	// Learn takes an officer's word that it was, or was not, the person.
+	Learn(ctx context.Context, o wire.Observation, genuine bool) error
+	// Forget drops what is kept of a person, known by its pseudonym.
+	Forget(ctx context.Context, person string)
 }
 
-// Config is what a Trust stands on. Refresh and MaxSessions have defaults.
+// Config is what a Trust stands on. Refresh and MaxSessions have defaults;
+// Muted, Shadow, Files and Changed may be missing.
 type Config struct {
 	Plugins  Plugins
 	History  *History
@@ -38,6 +43,21 @@ type Config struct {
 	// Changed is called when a session's score or coverage changed; it must
 	// not block.
 	Changed func(sessionID string)
+	// Muted is what officers found harmless in a situation, at a time.
+	Muted func(s Situation, at time.Time) Muting
+	// Shadow tells a plugin that is asked, taught and counted in no score.
+	Shadow func(plugin string) bool
+	// Files are SHA-256 digests of files that a device ran and that no allow
+	// list has.
+	Files func(deviceID string) []string
+}
+
+// Muting is what officers muted. Its zero value mutes nothing.
+type Muting struct {
+	Codes []string
+	// IDs are the overrides', Until is when the first of them ends.
+	IDs   []string
+	Until time.Time
 }
 
 // Situation is one session as it is now.
@@ -47,10 +67,18 @@ type Situation struct {
 	DeviceID   string
 	Provenance wire.Provenance
 	SignIn     wire.SignIn
-	// IP is the client's address as the portal's proxy saw it.
-	IP string
-	// ZoneMinutes is the browser's offset from UTC, east positive.
-	ZoneMinutes int
+	// Agency and Groups of the person make its peers.
+	Agency string
+	Groups []string
+	// Portal is the session's, PortalAgency whose it is.
+	Portal       string
+	PortalAgency string
+	// Grade is what was asked for last.
+	Grade wire.Action
+	// IP is the first address of the client's network as the portal's proxy saw
+	// it; Address is the client's own, for assessment alone.
+	IP      string
+	Address string
 }
 
 // Defaults and bounds.
@@ -64,31 +92,18 @@ const (
 
 // Trust keeps the assessments of all live sessions.
 type Trust struct {
-	config     Config
-	registered map[string]wire.Cluster
-	wake       chan struct{}
+	config   Config
+	wake     chan struct{}
+	failures chan wire.FailedSignIn
+	trial    atomic.Pointer[Trial]
 
 	newsMu sync.Mutex
 	news   news
 
-	mu       sync.RWMutex
-	sessions map[string]*session
-}
-
-// plugin is one registered plugin as one session knows it.
-type plugin struct {
-	fusion.Plugin
-	// atSignIn is what it said before the last sign-in was taught.
-	atSignIn wire.Verdict
-}
-
-// session is one session's assessment and what it came from.
-type session struct {
-	mu        sync.Mutex
-	situation Situation
-	plugins   map[string]plugin
-	rising    fusion.Rising
-	current   wire.TrustAssessment
+	// sessions are read without a lock; mu guards how many there are.
+	sessions sync.Map // session id → *session
+	mu       sync.Mutex
+	count    int
 }
 
 // New returns a Trust. Call Run to keep its assessments fresh.
@@ -105,9 +120,17 @@ func New(c Config) (*Trust, error) {
 	if c.Changed == nil {
 		c.Changed = func(string) {}
 	}
+	if c.Muted == nil {
+		c.Muted = func(Situation, time.Time) Muting { return Muting{} }
+	}
+	if c.Shadow == nil {
+		c.Shadow = func(string) bool { return false }
+	}
+	if c.Files == nil {
+		c.Files = func(string) []string { return nil }
+	}
 	return &Trust{
-		config: c, registered: c.Plugins.Registered(), wake: make(chan struct{}, 1), news: emptyNews(),
-		sessions: map[string]*session{},
+		config: c, wake: make(chan struct{}, 1), news: emptyNews(), failures: make(chan wire.FailedSignIn, maxFailures),
 	}, nil
 }
 
@@ -153,10 +176,8 @@ func (t *Trust) Joined(ctx context.Context, s Situation, first string) wire.Trus
 
 // atSignIn returns what plugins said at a session's sign-in.
 func (t *Trust) atSignIn(sessionID string) map[string]wire.Verdict {
-	t.mu.RLock()
-	one, ok := t.sessions[sessionID]
-	t.mu.RUnlock()
-	if !ok {
+	one := t.find(sessionID)
+	if one == nil {
 		return nil
 	}
 	one.mu.Lock()
@@ -173,70 +194,54 @@ func (t *Trust) assess(ctx context.Context, s Situation, signIn bool) wire.Trust
 	if one == nil {
 		return wire.TrustAssessment{}
 	}
+	o := t.observation(s)
+	o.Requests, o.Over, o.Grade = one.take(o.At, s.Grade)
+	registered := t.config.Plugins.Registered()
 	// A caller that goes away must not keep a verdict from being heard; the
 	// plugins' own deadlines bound the call.
-	verdicts := t.config.Plugins.Assess(context.WithoutCancel(ctx), t.observation(s))
-	return t.update(one, func(one *session, _ time.Time) {
+	ctx = context.WithoutCancel(ctx)
+	verdicts := t.config.Plugins.Assess(ctx, o)
+	assessment := t.update(one, func(one *session, _ time.Time) {
 		one.situation = s
+		one.register(registered)
 		for _, v := range verdicts {
 			t.hear(one, v, signIn)
 		}
 	})
+	if o.Requests > 0 && !signIn {
+		o.Kind = wire.ObservedActivity
+		t.config.Plugins.Observe(ctx, o)
+	}
+	return assessment
 }
 
 // Ensure returns the cached assessment, or makes the first one: after a start
-// of the PDP the sessions are known again and their assessments are not.
+// of the PDP the sessions are known again and their assessments are not. What
+// an officer muted is counted again from when the muting ends.
 func (t *Trust) Ensure(ctx context.Context, s Situation) wire.TrustAssessment {
-	if known, ok := t.look(s.SessionID); ok {
-		return known
+	one := t.find(s.SessionID)
+	if one == nil {
+		return t.Assess(ctx, s)
 	}
-	return t.Assess(ctx, s)
+	known := one.current.Load()
+	switch {
+	case known == nil:
+		return t.Assess(ctx, s)
+	case !known.mutedUntil.IsZero() && !t.config.Clock().Before(known.mutedUntil):
+		return t.update(one, func(*session, time.Time) {})
+	}
+	return known.TrustAssessment
 }
 
 // Current returns the cached assessment of a session; the zero assessment,
-// which affirms nothing, where there is none.
+// which affirms nothing, where there is none. It takes no lock.
 func (t *Trust) Current(sessionID string) wire.TrustAssessment {
-	known, _ := t.look(sessionID)
-	return known
-}
-
-func (t *Trust) look(sessionID string) (wire.TrustAssessment, bool) {
-	t.mu.RLock()
-	one, ok := t.sessions[sessionID]
-	t.mu.RUnlock()
-	if !ok {
-		return wire.TrustAssessment{}, false
+	if one := t.find(sessionID); one != nil {
+		if known := one.current.Load(); known != nil {
+			return known.TrustAssessment
+		}
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	return one.current, !one.current.AssessedAt.IsZero()
-}
-
-// Forget drops a session that has ended.
-func (t *Trust) Forget(sessionID string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.sessions, sessionID)
-}
-
-// session finds or makes the cache's entry.
-func (t *Trust) session(s Situation) *session {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	one, ok := t.sessions[s.SessionID]
-	if ok {
-		return one
-	}
-	if s.SessionID == "" || len(t.sessions) >= t.config.MaxSessions {
-		t.config.Logger.Warn("a session gets no assessment: the cache is full or it has no id", "sessions", len(t.sessions))
-		return nil
-	}
-	one = &session{situation: s, plugins: make(map[string]plugin, len(t.registered))}
-	for name, cluster := range t.registered {
-		one.plugins[name] = plugin{Plugin: fusion.Plugin{Name: name, Cluster: cluster}}
-	}
-	t.sessions[s.SessionID] = one
-	return one
+	return wire.TrustAssessment{}
 }
 
 // hear takes in one plugin's verdict. What is not registered is not heard.
@@ -275,60 +280,13 @@ func untaught(atSignIn, v wire.Verdict) wire.Verdict {
 func (t *Trust) update(one *session, change func(*session, time.Time)) wire.TrustAssessment {
 	now := t.config.Clock().UTC()
 	one.mu.Lock()
-	before := one.current
+	before := one.current.Load()
 	change(one, now)
-	one.current = t.fuse(one, now)
-	after, id := one.current, one.situation.SessionID
+	after, id := t.fuse(one, now), one.situation.SessionID
+	one.current.Store(after)
 	one.mu.Unlock()
-	if !before.AssessedAt.IsZero() && (before.Score != after.Score || before.Coverage != after.Coverage) {
+	if before != nil && (before.Score != after.Score || before.Coverage != after.Coverage) {
 		t.config.Changed(id)
 	}
-	return after
-}
-
-func (t *Trust) fuse(one *session, now time.Time) wire.TrustAssessment {
-	w := t.config.Weights
-	s := &one.situation
-	in := fusion.Inputs{Now: now, SignIn: s.SignIn, Provenance: s.Provenance}
-	for _, p := range one.plugins {
-		in.Plugins = append(in.Plugins, p.Plugin)
-	}
-	if s.DeviceID != "" {
-		in.Standing = t.config.Standing(s.DeviceID)
-	}
-	f := fusion.Fuse(w, in)
-	nats := one.rising.Publish(w, f.Nats, s.SignIn.At, now)
-	if held := nats - f.Nats; held != 0 {
-		f.Terms = append(f.Terms, wire.TrustTerm{
-			Name: "rising", Nats: held, State: fusion.Held,
-			Reasons: []wire.Reason{reason.New(reason.TrustHeld, "seconds", seconds(w.Rising.Hold))},
-		})
-	}
-	return wire.TrustAssessment{
-		Nats: nats, Score: fusion.Score(nats), Coverage: f.Coverage, Terms: f.Terms, Weights: w.Name(),
-		AssessedAt: now, ValidUntil: t.validUntil(one, now),
-	}
-}
-
-// validUntil is when the assessment ends unless it is renewed: soon after two
-// refreshes, or when a verdict ends.
-func (t *Trust) validUntil(one *session, now time.Time) time.Time {
-	end := now.Add(2*t.config.Refresh + t.config.Refresh/2)
-	for _, p := range one.plugins {
-		if v := &p.Verdict; !v.Missing && !v.ObservedAt.IsZero() {
-			if e := v.ObservedAt.Add(v.TTL); e.After(now) && e.Before(end) {
-				end = e
-			}
-		}
-	}
-	return end
-}
-
-// observation is what plugins may see of a situation.
-func (t *Trust) observation(s Situation) wire.Observation {
-	return wire.Observation{
-		Person: t.config.History.Pseudonym("person", s.PersonID),
-		Device: t.config.History.Pseudonym("device", s.DeviceID),
-		At:     t.config.Clock().UTC(), IP: s.IP, ZoneMins: s.ZoneMinutes,
-	}
+	return after.TrustAssessment
 }

@@ -25,13 +25,23 @@ type rig struct {
 	say     map[string]wire.Verdict
 	seen    []wire.Observation // that Assess got
 	taught  []wire.Observation
-	changed []string
-	device  wire.DeviceStanding
-	store   store.Store
+	learned []lesson
+	// forgotten are people's pseudonyms.
+	forgotten []string
+	changed   []string
+	device    wire.DeviceStanding
+	store     store.Store
+
+	registered map[string]wire.Cluster
+}
+
+type lesson struct {
+	of      wire.Observation
+	genuine bool
 }
 
 func (r *rig) Registered() map[string]wire.Cluster {
-	return map[string]wire.Cluster{"net": wire.ClusterNetwork}
+	return r.registered
 }
 
 func (r *rig) Assess(ctx context.Context, o wire.Observation) []wire.Verdict {
@@ -55,6 +65,19 @@ func (r *rig) Observe(_ context.Context, o wire.Observation) {
 	r.taught = append(r.taught, o)
 }
 
+func (r *rig) Learn(_ context.Context, o wire.Observation, genuine bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.learned = append(r.learned, lesson{o, genuine})
+	return nil
+}
+
+func (r *rig) Forget(_ context.Context, person string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten = append(r.forgotten, person)
+}
+
 func (r *rig) speak(llr float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,14 +96,14 @@ func (r *rig) clock() time.Time {
 	return r.now
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "state.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	r := &rig{now: at, say: map[string]wire.Verdict{}, device: freshStanding(), store: s}
+	r := &rig{now: at, say: map[string]wire.Verdict{}, device: freshStanding(), store: s, registered: map[string]wire.Cluster{"net": wire.ClusterNetwork}}
 	r.device.Result.ValidUntil = at.Add(24 * time.Hour)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	r.Trust, err = New(Config{
@@ -102,7 +125,7 @@ func newRig(t *testing.T) *rig {
 func situation(id string) Situation {
 	return Situation{
 		SessionID: id, PersonID: "per-1", DeviceID: "dev-1", Provenance: wire.ProvenanceTPM,
-		SignIn: wire.SignIn{At: at, AAL: 3}, IP: "192.0.2.7", ZoneMinutes: 480,
+		SignIn: wire.SignIn{At: at, AAL: 3, ZoneMinutes: new(480)}, IP: "192.0.2.0", Address: "192.0.2.7", Agency: "moda", Groups: []string{"hr"}, Portal: "por-1", PortalAgency: "moda", Grade: wire.ActionRead,
 	}
 }
 
@@ -139,7 +162,7 @@ func TestAssessAndCache(t *testing.T) {
 	if len(r.changed) != 1 || r.changed[0] != "ses-1" {
 		t.Errorf("told %q", r.changed)
 	}
-	r.Forget("ses-1")
+	r.Trust.Forget("ses-1")
 	if got := r.Current("ses-1"); got.Score != 0 {
 		t.Errorf("after Forget: %+v", got)
 	}
@@ -170,7 +193,7 @@ func TestPluginsSeePseudonymsOnly(t *testing.T) {
 	if r.seen[0].Person == r.seen[1].Person || r.seen[0].Device != r.seen[1].Device || r.seen[0].Person == r.seen[0].Device {
 		t.Errorf("pseudonyms: %+v", r.seen)
 	}
-	if r.taught[0].IP != "192.0.2.7" || r.taught[0].ZoneMins != 480 || !r.taught[0].At.Equal(at) {
+	if r.taught[0].IP != "192.0.2.0" || r.taught[0].ZoneMins != 480 || !r.taught[0].ZoneKnown || !r.taught[0].At.Equal(at) {
 		t.Errorf("%+v", r.taught[0])
 	}
 }
@@ -196,7 +219,7 @@ func TestVerdictsThatAreNotHeard(t *testing.T) {
 func TestAnOlderVerdictDoesNotReplaceANewerOne(t *testing.T) {
 	r := newRig(t)
 	r.Trust.Assess(t.Context(), situation("ses-1"))
-	one := r.sessions["ses-1"]
+	one := r.find("ses-1")
 	say := func(llr float64, when time.Time) {
 		r.update(one, func(one *session, _ time.Time) {
 			r.hear(one, wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: llr, Confidence: 1, TTL: time.Hour, ObservedAt: when}, true)
@@ -375,8 +398,8 @@ func TestTheCacheIsBounded(t *testing.T) {
 	}
 	r.pass(sessionLife + time.Minute)
 	r.refresh(t.Context())
-	if len(r.sessions) != 0 {
-		t.Errorf("%d sessions outlived their sign-in", len(r.sessions))
+	if r.count != 0 {
+		t.Errorf("%d sessions outlived their sign-in", r.count)
 	}
 }
 
@@ -434,7 +457,7 @@ func TestErasingAPerson(t *testing.T) {
 func TestADamagedHistoryHarmsNobodyElse(t *testing.T) {
 	r := newRig(t)
 	h := r.config.History
-	bad := store.Key(observationKind, observationAgency, "bad")
+	bad := store.Key(ObservationKind, observationAgency, "bad")
 	if _, err := r.store.Txn(t.Context(), nil, []store.Op{{Key: bad, Value: []byte("{")}}); err != nil {
 		t.Fatal(err)
 	}
@@ -474,7 +497,7 @@ func TestConcurrentUse(t *testing.T) {
 				r.PluginChanged("net", i%2 == 0)
 				r.DeviceChanged("dev-1")
 				r.catchUp()
-				r.Forget(id)
+				r.Trust.Forget(id)
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func checked(c *Config, says *description, v contract.Verdict, now time.Time) (w
 	}
 	out := wire.Verdict{
 		Plugin: c.Name, Cluster: c.Cluster, LLR: v.LLR, Confidence: v.Confidence, Abstained: v.Abstained,
-		ObservedAt: now, TTL: v.TTL,
+		ObservedAt: now, TTL: v.TTL, Version: says.version,
 	}
 	for _, r := range v.Reasons {
 		rendered, ok := rendered(c.Name, says, r)

@@ -81,32 +81,59 @@ func call[Out any](ctx context.Context, c *Client, method, path string, in any) 
 		}
 		body = bytes.NewReader(raw)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://menshen"+path, body)
+	answer, err := c.ask(ctx, method, path, body)
 	if err != nil {
-		return out, c.strange(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Accept-Language", string(c.language))
-	answer, err := c.http.Do(request)
-	if err != nil {
-		return out, c.unreachable(err)
+		return out, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return out, c.unreachable(err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		var d problem.Document
-		if err := json.Unmarshal(raw, &d); err != nil || d.Code == "" {
-			return out, c.strange(fmt.Errorf("status %d", answer.StatusCode))
-		}
-		return out, &Problem{Why: wire.Reason{Code: d.Code}, Document: &d}
-	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return out, c.strange(err)
 	}
 	return out, nil
+}
+
+// ask returns an answer that is no refusal; its body is the caller's to close.
+func (c *Client) ask(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://menshen"+path, body)
+	if err != nil {
+		return nil, c.strange(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept-Language", string(c.language))
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	var d problem.Document
+	if err := json.Unmarshal(raw, &d); err != nil || d.Code == "" {
+		return nil, c.strange(fmt.Errorf("status %d", answer.StatusCode))
+	}
+	return nil, &Problem{Why: wire.Reason{Code: d.Code}, Document: &d}
+}
+
+// stream copies an answer of any length to w.
+func (c *Client) stream(ctx context.Context, path string, w io.Writer) error {
+	answer, err := c.ask(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if _, err := io.Copy(w, answer.Body); err != nil {
+		return c.strange(err) // it broke off, or w did
+	}
+	return nil
 }
 
 func (c *Client) strange(err error) *Problem {

@@ -20,6 +20,10 @@ const (
 	Gate      = "gate"
 	OfCluster = "cluster"
 	Held      = "held"
+	// Muted is an alarm that an officer found harmless, Shadowed a plugin that
+	// counts in no score.
+	Muted    = "muted"
+	Shadowed = "shadow"
 )
 
 // Inputs are everything that a score depends on, beside the weights.
@@ -30,6 +34,10 @@ type Inputs struct {
 	Standing   wire.DeviceStanding
 	// Plugins are those registered, whether they answer or not; in any order.
 	Plugins []Plugin
+	// Muted are reasons that an officer found harmless (requirements 31): a
+	// code, or plugin/code. A plugin that speaks against somebody for such
+	// reasons alone counts as one that abstains.
+	Muted []string
 }
 
 // Result is the score before its rise is held back (Rising).
@@ -56,12 +64,12 @@ func Fuse(w *Weights, in Inputs) Result {
 
 	perCluster, answered := map[wire.Cluster][]float64{}, 0
 	for _, p := range slices.SortedFunc(slices.Values(in.Plugins), byName) {
-		nats, state, reasons := p.contribution(w, in.Now)
+		nats, state, reasons := p.contribution(w, in.Now, in.Muted)
 		if state == Answered {
 			answered++
 		}
 		perCluster[p.Cluster] = append(perCluster[p.Cluster], nats)
-		out.Terms = append(out.Terms, wire.TrustTerm{Name: p.Name, Cluster: p.Cluster, Nats: nats, State: state, Reasons: reasons})
+		out.Terms = append(out.Terms, wire.TrustTerm{Name: p.Name, Cluster: p.Cluster, Nats: nats, State: state, Reasons: reasons, Version: p.Verdict.Version})
 	}
 	inferred := 0.0
 	for _, g := range slices.Sorted(maps.Keys(perCluster)) {

@@ -3,6 +3,7 @@ package fusion
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -72,11 +73,11 @@ func TestTheFormulaByHand(t *testing.T) {
 		"P_max over clusters":     {base(said("a", wire.ClusterNetwork, 3), said("b", wire.ClusterDevice, 3)), 2.5 + 3},
 		"clusters have weights":   {base(said("a", wire.ClusterTime, 1)), 2.5 + 0.8},
 		"never answered":          {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork}), 2.5 - 2},
-		"missing after an alarm":  {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Last: Evidence{-3, at}}), 2.5 - 3 - 2},
-		"alarm decays over a day": {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Last: Evidence{-3, at.Add(-24 * time.Hour)}}), 2.5 - 1.5 - 2},
+		"missing after an alarm":  {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Last: Evidence{Nats: -3, At: at}}), 2.5 - 3 - 2},
+		"alarm decays over a day": {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Last: Evidence{Nats: -3, At: at.Add(-24 * time.Hour)}}), 2.5 - 1.5 - 2},
 		"expired":                 {base(func() Plugin { p := said("a", wire.ClusterNetwork, 3); p.Verdict.TTL = 0; return p }()), 2.5 - 2},
 		"abstains":                {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Verdict: wire.Verdict{Abstained: true, ObservedAt: at, TTL: time.Hour}}), 2.5},
-		"abstains after an alarm": {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Last: Evidence{-3, at}, Verdict: wire.Verdict{Abstained: true, ObservedAt: at, TTL: time.Hour}}), 2.5 - 3},
+		"abstains after an alarm": {base(Plugin{Name: "a", Cluster: wire.ClusterNetwork, Last: Evidence{Nats: -3, At: at}, Verdict: wire.Verdict{Abstained: true, ObservedAt: at, TTL: time.Hour}}), 2.5 - 3},
 		"half confident":          {base(func() Plugin { p := said("a", wire.ClusterNetwork, 2); p.Verdict.Confidence = 0.5; return p }()), 2.5 + 1},
 		"for, 15 min ago": {base(func() Plugin {
 			p := said("a", wire.ClusterNetwork, 2)
@@ -92,7 +93,7 @@ func TestTheFormulaByHand(t *testing.T) {
 		"no confidence, no effect": {base(func() Plugin {
 			p := said("a", wire.ClusterNetwork, 3)
 			p.Verdict.Confidence = 0
-			p.Last = Evidence{-1, at}
+			p.Last = Evidence{Nats: -1, At: at}
 			return p
 		}()), 2.5 - 1},
 	}
@@ -135,13 +136,13 @@ func TestContraryEvidenceClearsAnAlarm(t *testing.T) {
 		return v
 	}
 	nothing := func(*wire.Verdict) {}
-	old := Evidence{-3, at}
+	old := Evidence{Nats: -3, At: at}
 	for name, tt := range map[string]struct {
 		v    wire.Verdict
 		want Evidence
 	}{
-		"for":           {verdict(1, nothing), Evidence{1, later}},
-		"against":       {verdict(-1, nothing), Evidence{-1, later}},
+		"for":           {verdict(1, nothing), Evidence{Nats: 1, At: later}},
+		"against":       {verdict(-1, nothing), Evidence{Nats: -1, At: later}},
 		"nothing":       {verdict(0, nothing), old},
 		"no confidence": {verdict(2, func(v *wire.Verdict) { v.Confidence = 0 }), old},
 		"not a number":  {verdict(math.NaN(), nothing), old},
@@ -150,11 +151,11 @@ func TestContraryEvidenceClearsAnAlarm(t *testing.T) {
 		"older, for":    {verdict(2, func(v *wire.Verdict) { v.ObservedAt = at.Add(-time.Hour) }), old},
 		"that moment":   {verdict(2, func(v *wire.Verdict) { v.ObservedAt = at }), old},
 	} {
-		if got := Remember(w, old, tt.v); got != tt.want {
+		if got := Remember(w, old, tt.v); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
 	}
-	if got := (Evidence{1, later}).alarm(w, later); got != 0 {
+	if got := (Evidence{Nats: 1, At: later}).alarm(w, later); got != 0 {
 		t.Errorf("evidence for counts %.2f as an alarm", got)
 	}
 }

@@ -2,6 +2,7 @@ package fusion
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
@@ -24,6 +25,8 @@ type Plugin struct {
 type Evidence struct {
 	Nats float64
 	At   time.Time
+	// Reasons are the verdict's.
+	Reasons []wire.Reason
 }
 
 // alarm is what is left of evidence against, in nats, never above 0.
@@ -60,7 +63,7 @@ func worse(w *Weights, a, b *wire.Verdict) bool {
 // Remember returns the newest evidence after one more verdict. An abstention,
 // an absence and an answer that weighs nothing leave it as it was.
 func Remember(w *Weights, old Evidence, v wire.Verdict) Evidence {
-	e := Evidence{Nats: Weigh(w, &v), At: v.ObservedAt}
+	e := Evidence{Nats: Weigh(w, &v), At: v.ObservedAt, Reasons: v.Reasons}
 	if e.Nats == 0 || e.At.Before(old.At) || e.At.Equal(old.At) && old.Nats <= e.Nats {
 		return old
 	}
@@ -86,10 +89,24 @@ func Weigh(w *Weights, v *wire.Verdict) float64 {
 	return min(v.Confidence, 1) * max(-w.Verdict.CapNegative, min(llr, w.Verdict.CapPositive))
 }
 
+// muted reports whether all of a plugin's reasons are among the quiet ones; a
+// verdict without reasons cannot be named, and so not muted.
+func muted(plugin string, reasons []wire.Reason, quiet []string) bool {
+	for _, r := range reasons {
+		if !slices.Contains(quiet, r.Code) && !slices.Contains(quiet, plugin+"/"+r.Code) {
+			return false
+		}
+	}
+	return len(reasons) > 0
+}
+
 // contribution is e_i of the plugin now, whatever became of it.
-func (p *Plugin) contribution(w *Weights, now time.Time) (float64, string, []wire.Reason) {
+func (p *Plugin) contribution(w *Weights, now time.Time, quiet []string) (float64, string, []wire.Reason) {
 	v := &p.Verdict
 	alarm := p.Last.alarm(w, now)
+	if muted(p.Name, p.Last.Reasons, quiet) {
+		alarm = 0
+	}
 	switch {
 	case v.Missing || v.ObservedAt.IsZero():
 		reasons := v.Reasons
@@ -105,6 +122,8 @@ func (p *Plugin) contribution(w *Weights, now time.Time) (float64, string, []wir
 	switch e, age := Weigh(w, v), now.Sub(v.ObservedAt); {
 	case e > 0:
 		return decay(e, age, w.Verdict.HalfLifePositive), Answered, v.Reasons
+	case e < 0 && muted(p.Name, v.Reasons, quiet):
+		return alarm, Muted, v.Reasons
 	case e < 0:
 		return decay(e, age, w.Verdict.HalfLifeNegative), Answered, v.Reasons
 	}

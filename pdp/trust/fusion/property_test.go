@@ -149,7 +149,7 @@ func TestNoAbsenceRaisesTheScore(t *testing.T) {
 }
 
 func state(w *Weights, p Plugin) string {
-	_, state, _ := p.contribution(w, at)
+	_, state, _ := p.contribution(w, at, nil)
 	return state
 }
 
@@ -223,6 +223,42 @@ func TestSilenceOfNeighboursDoesNotMakeAVoiceLouder(t *testing.T) {
 		silent := Fuse(w, base(with(list, i, quiet(content))...)).Nats
 		if w.Calibration[content.Name].Shift >= 0 && silent > answered+1e-9 {
 			t.Fatalf("with an answer %.4f, with silence %.4f", answered, silent)
+		}
+	})
+}
+
+// What an officer mutes is never better than silence, and touches no gate, no
+// absence and no reason that was not named (requirements 31).
+func TestAMutedAlarmIsNeverBetterThanSilence(t *testing.T) {
+	everyWorld(t, 8, func(w *Weights, r *rand.Rand, list []Plugin) {
+		codes := []string{"ZT-TRU-003", "ZT-TRU-001", "ZT-TRU-111"}
+		for i := range list {
+			v := word(r, &list[i])
+			v.Reasons = []wire.Reason{{Code: codes[r.IntN(3)]}, {Code: codes[r.IntN(2)]}}[:1+r.IntN(2)]
+			list[i] = list[i].Hear(w, v)
+		}
+		in := base(list...)
+		before := Fuse(w, in)
+		in.Muted = []string{codes[0], "p1/" + codes[1]}
+		after := Fuse(w, in)
+		silent := append([]Plugin(nil), list...)
+		for i := range silent {
+			if state(w, silent[i]) == Answered && Weigh(w, &silent[i].Verdict) < 0 || silent[i].Last.Nats < 0 && state(w, silent[i]) == Abstained {
+				silent[i] = quiet(silent[i])
+			}
+			if silent[i].Last.Nats < 0 {
+				silent[i].Last = Evidence{}
+			}
+		}
+		if best := Fuse(w, base(silent...)).Nats; after.Nats > max(best, before.Nats)+1e-9 {
+			t.Fatalf("muted %.4f, silent %.4f", after.Nats, best)
+		}
+		if after.Nats < before.Nats-1e-9 || after.Coverage > before.Coverage {
+			t.Fatalf("muting lowered %.4f to %.4f or raised the coverage", before.Nats, after.Nats)
+		}
+		in.Muted = []string{"ZT-TRU-099", "p0", "ZT-TRU-030"}
+		if got := Fuse(w, in).Nats; got != before.Nats {
+			t.Fatalf("other reasons: %.4f became %.4f", before.Nats, got)
 		}
 	})
 }
