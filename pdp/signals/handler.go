@@ -20,6 +20,8 @@ const (
 	streamPath  = "ssf/stream"
 	statusPath  = "ssf/status"
 	verifyPath  = "ssf/verify"
+	addPath     = "ssf/subjects/add"
+	removePath  = "ssf/subjects/remove"
 	pollPath    = "ssf/poll/"
 	jwksPath    = "jwks.json"
 	methodPush  = "urn:ietf:rfc:8935"
@@ -37,6 +39,8 @@ type metadata struct {
 	Configuration string              `json:"configuration_endpoint"`
 	Status        string              `json:"status_endpoint"`
 	Verification  string              `json:"verification_endpoint"`
+	AddSubject    string              `json:"add_subject_endpoint"`
+	RemoveSubject string              `json:"remove_subject_endpoint"`
 	Schemes       []map[string]string `json:"authorization_schemes"`
 	Subjects      string              `json:"default_subjects"`
 }
@@ -56,6 +60,8 @@ func (t *Transmitter) Handler() http.Handler {
 		"POST " + base + "status":        t.updateStatus,
 		"POST " + base + "verify":        t.verify,
 		"POST " + base + "poll/{stream}": t.poll,
+		"POST /a/{agency}/" + addPath:    t.addSubject,
+		"POST /a/{agency}/" + removePath: t.removeSubject,
 	} {
 		mux.HandleFunc(pattern, t.authenticated(serve))
 	}
@@ -74,6 +80,7 @@ func (t *Transmitter) describe(w http.ResponseWriter, r *http.Request) {
 	problem.WriteJSON(w, r, metadata{
 		Version: "1_0", Issuer: t.issuer(agency), Keys: at + jwksPath, Methods: []string{methodPush, methodPoll},
 		Configuration: at + streamPath, Status: at + statusPath, Verification: at + verifyPath,
+		AddSubject: at + addPath, RemoveSubject: at + removePath,
 		Schemes: []map[string]string{{"spec_urn": "urn:ietf:rfc:6750"}}, Subjects: "ALL",
 	})
 }

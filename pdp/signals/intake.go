@@ -213,7 +213,7 @@ func (t *Transmitter) address(batch map[*stream][]event, n note, agency, cause s
 	}
 	for _, s := range t.streamsOf(agency, "") {
 		s.mu.Lock()
-		wanted := carries(s, n.kind)
+		wanted := carries(s, n.kind) && !s.omits(&subject)
 		s.mu.Unlock()
 		if !wanted {
 			continue

@@ -45,6 +45,8 @@ type streamRecord struct {
 	Missed        uint64    `json:"missed,omitempty"`
 	MissedSince   time.Time `json:"missed_since,omitzero"`
 	CreatedAt     time.Time `json:"created_at"`
+	// Removed are the subjects that its receiver will not hear of.
+	Removed []left `json:"removed,omitempty"`
 }
 
 func (r *streamRecord) key() string { return store.Key(streamKind, r.Agency, r.ID) }

@@ -28,6 +28,8 @@ type Metadata struct {
 	Configuration string              `json:"configuration_endpoint"`
 	Status        string              `json:"status_endpoint"`
 	Verification  string              `json:"verification_endpoint"`
+	AddSubject    string              `json:"add_subject_endpoint"`
+	RemoveSubject string              `json:"remove_subject_endpoint"`
 	Schemes       []map[string]string `json:"authorization_schemes"`
 	Subjects      string              `json:"default_subjects"`
 }
@@ -95,7 +97,7 @@ func Discover(ctx context.Context, client *http.Client, issuer, secret string) (
 	case c.Version < "1_0", len(c.Methods) == 0, len(c.Schemes) == 0: // interoperability profile, 2.3
 		return nil, fmt.Errorf("the configuration is not whole: %+v", c.Metadata)
 	}
-	for _, endpoint := range []string{c.Keys, c.Configuration, c.Status, c.Verification} {
+	for _, endpoint := range []string{c.Keys, c.Configuration, c.Status, c.Verification, c.AddSubject, c.RemoveSubject} {
 		if !strings.HasPrefix(endpoint, "https://") {
 			return nil, fmt.Errorf("endpoint %q", endpoint)
 		}
@@ -158,6 +160,17 @@ func (c *Client) SetStatus(ctx context.Context, s Status) (Status, error) {
 // Verify asks for a verification event (8.1.4.2).
 func (c *Client) Verify(ctx context.Context, id, state string) error {
 	return c.call(ctx, http.MethodPost, c.Verification, map[string]string{"stream_id": id, "state": state}, http.StatusNoContent, nil)
+}
+
+// Add has a stream tell of a subject (8.1.3.2), Remove has it tell of it no more
+// (8.1.3.3).
+func (c *Client) Add(ctx context.Context, id string, subject any) error {
+	return c.call(ctx, http.MethodPost, c.AddSubject, map[string]any{"stream_id": id, "subject": subject, "verified": true}, http.StatusOK, nil)
+}
+
+// Remove takes a subject out of a stream.
+func (c *Client) Remove(ctx context.Context, id string, subject any) error {
+	return c.call(ctx, http.MethodPost, c.RemoveSubject, map[string]any{"stream_id": id, "subject": subject}, http.StatusNoContent, nil)
 }
 
 // PollRequest is RFC 8936, 2.2.
