@@ -59,7 +59,7 @@ func (l *Listener) keysOf(ctx context.Context, s *source) (KeySet, error) {
 		k.tried = now
 		set, err := l.fetch(context.WithoutCancel(ctx), s.KeysURL)
 		if err != nil {
-			l.Logger.Warn("a risk source's keys cannot be read", "agency", s.Agency, "source", s.ID, "error", err)
+			l.Logger.Warn("a risk source's keys cannot be read", "agency", s.Agency, "from", s.ID, "error", err)
 		} else {
 			k.set, k.at, k.doubted = set, now, false
 		}
