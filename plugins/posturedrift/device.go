@@ -13,8 +13,8 @@ import (
 const (
 	maxPeople    = 20_000
 	maxDevices   = 2
-	maxClaims    = 32
-	maxClaimID   = 64
+	maxClaims    = 24 // a full state of all people fits contract.MaxStateBytes
+	maxClaimID   = 32
 	maxReports   = 60 // of a claim; then both counts are halved
 	maxHours     = 1_000_000
 	retention    = 90 * 24 * time.Hour
@@ -114,7 +114,7 @@ func (d *device) learn(r report, at time.Time) {
 	claims := make([]claim, 0, min(len(d.Claims)+len(r.passes), maxClaims))
 	for _, c := range d.Claims {
 		known[c.ID] = true
-		c.Changes *= left
+		c.Changes = math.Round(c.Changes*left*1e4) / 1e4
 		if passes, counts := r.of(c.ID); counts {
 			c.learn(passes, counted)
 		}

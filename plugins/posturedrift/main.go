@@ -22,7 +22,7 @@
 // all, there is no opinion: what a missing report means is the policy's to say.
 //
 // What it keeps is bounded: for each of at most 20,000 people the last two
-// devices, of each at most 32 claims, how often each passed and did not, and
+// devices, of each at most 24 claims, how often each passed and did not, and
 // how often it changed of late; no device longer than 90 days after its last
 // report.
 package main

@@ -309,6 +309,21 @@ func TestStateIsHandedOver(t *testing.T) {
 	}
 }
 
+func TestAFullStateCanBeHandedOver(t *testing.T) {
+	d := newPlugin()
+	for n := range 40 {
+		var text strings.Builder
+		for claim := range maxClaims {
+			fmt.Fprintf(&text, "claim-of-usual-length%d=%s ", claim, []string{"pass", "fail"}[n*claim%3%2])
+		}
+		teach(t, d, says("laptop", text.String(), 61*n), says("tablet", text.String(), 61*n+7))
+	}
+	var state bytes.Buffer
+	if err := d.Export(&state); err != nil || state.Len()*maxPeople > contract.MaxStateBytes {
+		t.Errorf("one person takes %d bytes: %v", state.Len(), err)
+	}
+}
+
 func FuzzAssess(f *testing.F) {
 	f.Add("firewall=pass antivirus=fail", "firewall=fail", 12, 60)
 	f.Add("=", "\x00=pass", 1, -1)

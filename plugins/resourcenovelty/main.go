@@ -19,7 +19,7 @@
 // in shadow then, or let people touch their key. Peers are a person's agency or
 // unit, as the PDP knows it; where there is none, everybody is the peers.
 //
-// What it keeps is bounded: of each of at most 20,000 people the last 64
+// What it keeps is bounded: of each of at most 20,000 people the last 32
 // portals and kinds of access, on how many days each was used and on which day
 // last, none unused for 90 days; and how many people of a group use each.
 package main

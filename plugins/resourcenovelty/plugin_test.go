@@ -295,6 +295,20 @@ func TestAnImpostorsUseIsTakenOut(t *testing.T) {
 	})
 }
 
+func TestAFullStateCanBeHandedOver(t *testing.T) {
+	r := newPlugin()
+	pseudonym := func(n int) string { return fmt.Sprintf("%032d", n) }
+	for n := range maxUses {
+		for day := range 12 {
+			teach(t, r, using(pseudonym(0), pseudonym(1), pseudonym(n), "write", day))
+		}
+	}
+	var state bytes.Buffer
+	if err := r.Export(&state); err != nil || state.Len()*maxPeople > contract.MaxStateBytes {
+		t.Errorf("one person takes %d bytes: %v", state.Len(), err)
+	}
+}
+
 func FuzzAssess(f *testing.F) {
 	f.Add("p", "a", "mail", "read", "vault", 3)
 	f.Add("", "", "\x00", "admin", "", 0)

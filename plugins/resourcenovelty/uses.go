@@ -11,22 +11,22 @@ import (
 // Bounds of what is kept.
 const (
 	maxPeople = 20_000
-	maxUses   = 64
+	maxUses   = 32 // a full state of all people fits contract.MaxStateBytes
 	maxDays   = 90
 	retention = 90 * 24 * time.Hour
 )
 
 // resource is a portal, or a portal with a kind of access.
 type resource struct {
-	Portal string `json:"portal"`
-	Grade  string `json:"grade,omitempty"`
+	Portal string `json:"p"`
+	Grade  string `json:"g,omitempty"`
 }
 
 // use is a resource that a person uses.
 type use struct {
 	resource
-	Days int   `json:"days"`
-	Last int64 `json:"last"` // the day, from 1970
+	Days int   `json:"n"`
+	Last int64 `json:"d"` // the day, from 1970
 }
 
 // person is what is kept of one.

@@ -280,6 +280,19 @@ func TestAStateThatIsTooLongIsCut(t *testing.T) {
 	}
 }
 
+func TestAFullStateCanBeHandedOver(t *testing.T) {
+	u := newPlugin(days(t))
+	for n := range maxSignIns {
+		o := signInAt(fmt.Sprintf("%032d", 0), monday.Add(time.Duration(n)*time.Hour))
+		o.ZoneMinutes, o.ZoneKnown = -720, true
+		teach(t, u, o)
+	}
+	var state bytes.Buffer
+	if err := u.Export(&state); err != nil || state.Len()*maxPeople > contract.MaxStateBytes {
+		t.Errorf("one person takes %d bytes: %v", state.Len(), err)
+	}
+}
+
 func FuzzAssess(f *testing.F) {
 	f.Add(int64(0), int64(3600), 480, 6)
 	f.Add(int64(math.MaxInt32), int64(math.MinInt32), -720, 0)
