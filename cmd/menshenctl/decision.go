@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) decision() *cobra.Command {
-	return noun("decision", "Decisions in the audit log", a.decisionList(), a.decisionShow(), a.decisionWhy(), a.decisionReplay())
+	return noun("decision", "Decisions in the audit log", a.decisionList(), a.decisionShow(), a.decisionWhy(), a.decisionReplay(), a.decisionRates())
 }
 
 func (a *app) decisionShow() *cobra.Command {

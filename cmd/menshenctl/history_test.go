@@ -182,3 +182,22 @@ func TestDifferences(t *testing.T) {
 		t.Errorf("%d lines", len(got))
 	}
 }
+
+func (*others) Rates(_ context.Context, by wire.RatesBy, agency string, _ time.Time) (wire.DecisionRates, error) {
+	return wire.DecisionRates{By: by, MinPeople: 10, FewPeople: 3, Rows: []wire.RateRow{
+		{Name: agency + "-night", People: 12, Decisions: 40, StepUps: 10, Denials: 2, ByScore: 8, PeopleDenied: 3},
+	}}, nil
+}
+
+func TestDecisionRates(t *testing.T) {
+	c := newConsole(t)
+	out, _ := c.run(0, "decision", "rates", "--by", "shift", "--agency", "nstc")
+	for _, want := range []string{"nstc-night", "25.0 %", "5.0 %", "20.0 %", "3 rows are not shown: fewer than 10 people"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if _, err := c.run(1, "decision", "rates", "--by", "name"); !strings.Contains(err, "by must be") {
+		t.Errorf("%s", err)
+	}
+}

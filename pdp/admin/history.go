@@ -25,6 +25,8 @@ type Decisions interface {
 	Why(ctx context.Context, id string) (client.Why, error)
 	// List searches. The query's names are ids.
 	List(ctx context.Context, q client.DecisionQuery) (client.Decisions, error)
+	// Rates counts decisions by group; it stops where ctx ends and says so.
+	Rates(ctx context.Context, by wire.RatesBy, agency string, since time.Time) (wire.DecisionRates, error)
 	// Erase destroys the keys of what was recorded of a person, and says how
 	// many that were.
 	Erase(ctx context.Context, person string) (int, error)
@@ -41,6 +43,7 @@ const (
 func (a *Admin) decisionRoutes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"GET /v1/decisions":             a.listDecisions,
+		"GET /v1/decisions/rates":       a.showRates,
 		"GET /v1/decisions/{id}":        a.showDecision,
 		"GET /v1/decisions/{id}/replay": aboutDecision(a, a.Decisions.Replay),
 		"GET /v1/decisions/{id}/why":    aboutDecision(a, a.Decisions.Why),

@@ -119,3 +119,18 @@ func somebody(t *testing.T, f *fixture) wire.Person {
 	}
 	return p
 }
+
+func (*others) Rates(_ context.Context, by wire.RatesBy, agency string, _ time.Time) (wire.DecisionRates, error) {
+	return wire.DecisionRates{By: by, MinPeople: 10, Rows: []wire.RateRow{{Name: agency, People: 12, Decisions: 40, Denials: 2}}}, nil
+}
+
+func TestRates(t *testing.T) {
+	f := open(t)
+	got, err := f.Client.Rates(t.Context(), wire.RatesByShift, "nstc", f.now)
+	if err != nil || got.By != wire.RatesByShift || len(got.Rows) != 1 || got.Rows[0].Name != "nstc" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := f.Client.Rates(t.Context(), "name", "", f.now); err == nil {
+		t.Error("rates by name were told")
+	}
+}
