@@ -208,5 +208,8 @@ func TestAClosedLaneHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-done
-	k.arrive()
+	conn, _ := k.arrive()
+	if rec := k.answered(k.asking(conn, 1)); rec.Code != http.StatusOK {
+		t.Error("held up, and told to come again:", rec.Code)
+	}
 }
