@@ -161,7 +161,7 @@ func newScene(t *testing.T, sensitivity wire.Sensitivity, provenance wire.Proven
 	})
 	s.must(err)
 	e.sets.Subscribe(sessions.PolicyChanged)
-	s.pdp = &PDP{names: s.names, engine: e, inputs: inputs, sessions: sessions, policies: e.sets, logger: slog.New(slog.DiscardHandler)}
+	s.pdp = &PDP{names: s.names, ran: newRan(), engine: e, inputs: inputs, sessions: sessions, policies: e.sets, logger: slog.New(slog.DiscardHandler)}
 	s.pdp.software, err = newInventory(InventoryConfig{}, st, s.pdp.logger)
 	s.must(err)
 	s.pdp.appraisal, err = appraisal.New(t.Context(), appraisal.Config{

@@ -8,12 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
+	"github.com/menshen-zt/menshen/pdp/appeal"
 	"github.com/menshen-zt/menshen/pdp/facts"
 	"github.com/menshen-zt/menshen/pdp/store"
 	"github.com/menshen-zt/menshen/pdp/trust"
@@ -23,8 +25,9 @@ import (
 
 // alarming speaks against everybody, for one reason.
 type alarming struct {
-	nats float64
-	seen []wire.Observation
+	nats      float64
+	seen      []wire.Observation
+	forgotten []string
 }
 
 func (*alarming) Registered() map[string]wire.Cluster {
@@ -41,10 +44,20 @@ func (a *alarming) Assess(_ context.Context, o wire.Observation) []wire.Verdict 
 
 func (*alarming) Observe(context.Context, wire.Observation)           {}
 func (*alarming) Learn(context.Context, wire.Observation, bool) error { return nil }
-func (*alarming) Forget(context.Context, string)                      {}
+
+func (a *alarming) Forget(_ context.Context, person string) {
+	a.forgotten = append(a.forgotten, person)
+}
 
 // inferring gives the scene a real fusion in which one plugin says nats.
 func inferring(t *testing.T, nats float64) (*scene, *alarming, adminTrust) {
+	t.Helper()
+	plugin := &alarming{nats: nats}
+	s, a := inferringFrom(t, plugin)
+	return s, plugin, a
+}
+
+func inferringFrom(t *testing.T, plugins trust.Plugins) (*scene, adminTrust) {
 	t.Helper()
 	s := newScene(t, wire.PortalNormal, wire.ProvenanceTPM)
 	weights, err := fusion.DefaultWeights()
@@ -53,9 +66,8 @@ func inferring(t *testing.T, nats float64) (*scene, *alarming, adminTrust) {
 	one.history = trust.NewHistory(s.store, [32]byte{1}, time.Now, slog.New(slog.DiscardHandler))
 	one.overrides, err = override.New(t.Context(), override.Config{Store: s.store, Clock: time.Now, Random: rand.Reader})
 	s.must(err)
-	plugin := &alarming{nats: nats}
 	one.trust, err = trust.New(trust.Config{
-		Plugins: plugin, History: one.history, Weights: weights, Standing: s.standing, Clock: time.Now,
+		Plugins: plugins, History: one.history, Weights: weights, Standing: s.standing, Clock: time.Now,
 		Logger: slog.New(slog.DiscardHandler), Muted: one.muted, Changed: s.pdp.sessions.TrustChanged,
 	})
 	s.must(err)
@@ -67,7 +79,7 @@ func inferring(t *testing.T, nats float64) (*scene, *alarming, adminTrust) {
 	s.pdp.situation, s.pdp.history, s.engine.beside = one, s.history, one.compare
 	s.pdp.state = &state{}
 	one.overrides.Subscribe(s.pdp.overrideChanged)
-	return s, plugin, adminTrust{s.pdp}
+	return s, adminTrust{s.pdp}
 }
 
 const officer = "uid:1000"
@@ -244,4 +256,35 @@ func TestWeightsThatCannotBeReadStopTheStart(t *testing.T) {
 
 func TestAFailedSignInBeforeThereIsAnybodyToTell(*testing.T) {
 	new(PDP).failedSignIn(wire.FailedSignIn{Address: netip.Addr{}})
+}
+
+// TestAnErasedPersonIsGoneFromHistoryAndPlugins looks at the store as it lies.
+func TestAnErasedPersonIsGoneFromHistoryAndPlugins(t *testing.T) {
+	s, plugin, _ := inferring(t, 2)
+	s.wants("")
+	person := s.pdp.situation.history.Pseudonym("person", s.person.ID)
+	kept := func() (n int) {
+		page, err := s.store.Scan(t.Context(), store.Prefix(trust.ObservationKind, ""), "", 100)
+		s.must(err)
+		for _, record := range page.Records {
+			if strings.Contains(record.Key+string(record.Value), person) {
+				n++
+			}
+		}
+		return n
+	}
+	if kept() != 1 {
+		t.Fatalf("%d kept", kept())
+	}
+	appeals, err := appeal.New(t.Context(), appeal.Config{
+		Store: s.store, Clock: time.Now, Random: rand.Reader,
+		Decided: func(string) (string, string, string, error) { return "", "", "", store.ErrNotFound },
+		NotMe:   func(context.Context, string, string) error { return nil },
+	})
+	s.must(err)
+	_, err = erasing{adminDecisions{s.history, s.names}, appeals, s.pdp.situation.trust}.Erase(t.Context(), s.person.ID)
+	s.must(err)
+	if kept() != 0 || len(plugin.forgotten) != 1 || plugin.forgotten[0] != person {
+		t.Errorf("%d kept, forgotten %q", kept(), plugin.forgotten)
+	}
 }

@@ -63,6 +63,7 @@ type PDP struct {
 	policies   *policyset.Keeper
 	engine     *engine
 	situation  *situation
+	ran        *ran
 	tokens     *token.Issuer
 	inputs     *recorded.Keeper
 	history    *history
@@ -139,9 +140,10 @@ func (p *PDP) wireDevices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.ran = newRan()
 	judge.software = newSoftwareRules(p.config.Inventory, p.software, p.logger)
 	if p.appraisal, err = appraisal.New(ctx, appraisal.Config{
-		Store: p.state.store, Sealer: box, Verify: judge.verify, Review: judge.review, Boots: p.references, Recorder: p.state.log,
+		Store: p.state.store, Sealer: box, Verify: p.ran.noting(judge.verify), Review: judge.review, Boots: p.references, Recorder: p.state.log,
 		Clock: time.Now, Random: rand.Reader, Logger: p.logger.With("part", "appraisal"),
 		Interval: p.config.Attestation.Interval.Duration, SilentAfter: p.config.Attestation.SilentAfter.Duration,
 		ReturnGrace: p.config.Attestation.SilentAfter.Duration, Score: p.score,
@@ -178,7 +180,7 @@ func (p *PDP) wirePeople(context.Context) (err error) {
 }
 
 func (p *PDP) wireEngine(ctx context.Context) (err error) {
-	if p.situation, err = newSituation(ctx, p.config, p.state, p.operations, p.names, p.appraisal.Standing, p.logger.With("part", "trust")); err != nil {
+	if p.situation, err = newSituation(ctx, p.config, p.state, p.operations, p.names, p.appraisal.Standing, p.ran.of, p.logger.With("part", "trust")); err != nil {
 		return err
 	}
 	if err = p.wireHistory(ctx); err != nil {
@@ -283,6 +285,7 @@ func (p *PDP) deviceChanged(id string) {
 	dev, err := p.names.Device(context.Background(), id)
 	if err != nil || dev.Status == wire.DeviceRetired {
 		p.appraisal.Forget(id)
+		p.ran.forget(id)
 	}
 	if err == nil && dev.Status == wire.DeviceRetired {
 		p.forgetSoftware(dev)

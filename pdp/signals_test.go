@@ -31,6 +31,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 	"github.com/menshen-zt/menshen/pdp/admin/client"
 	"github.com/menshen-zt/menshen/pdp/session"
+	"github.com/menshen-zt/menshen/plugins/host"
 	"github.com/menshen-zt/menshen/test/ssf"
 )
 
@@ -38,6 +39,9 @@ import (
 const receiverVariable = "MENSHEN_TEST_RECEIVER"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "plugin-launch" {
+		os.Exit(host.Launch(os.Args[2:])) // plugins are launched by the program that hosts them
+	}
 	if os.Getenv(receiverVariable) == "" {
 		os.Exit(m.Run())
 	}

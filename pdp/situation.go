@@ -53,7 +53,7 @@ type touch struct {
 // after a restart of the PDP old sessions are assessed and not taught again.
 const taughtWithin = 2 * time.Minute
 
-func newSituation(ctx context.Context, c Config, s *state, o *operations, names *directory.Directory, standing func(string) wire.DeviceStanding, logger *slog.Logger) (*situation, error) {
+func newSituation(ctx context.Context, c Config, s *state, o *operations, names *directory.Directory, standing func(string) wire.DeviceStanding, files func(string) []string, logger *slog.Logger) (*situation, error) {
 	weights, err := c.Trust.weights()
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 	fusion, err := trust.New(trust.Config{
 		Plugins: observedPlugins{one.plugins, o}, History: history, Weights: weights, Standing: standing,
 		Clock: time.Now, Logger: logger, Refresh: c.Trust.Refresh.Duration, Changed: one.tell,
-		Muted: one.muted, Shadow: c.Plugins.inShadow,
+		Files: files, Muted: one.muted, Shadow: c.Plugins.inShadow,
 	})
 	if err != nil {
 		one.plugins.Close()

@@ -11,8 +11,9 @@ func (a *app) personErase() *cobra.Command {
 	var in client.Erasure
 	c := &cobra.Command{
 		Use:   "erase ACCOUNT|ID",
-		Short: "Destroy the keys of what was recorded of a person's decisions",
-		Long: `Destroys the keys under which the inputs of a person's decisions are sealed in
+		Short: "Destroy the keys of what was recorded of a person's decisions, and what plugins know",
+		Long: `Deletes what the trust score's history and its plugins keep of a person, and
+destroys the keys under which the inputs of a person's decisions are sealed in
 the audit log: what was known of the person, the laptop and the network at each
 of them. Nobody can read these any more, or compute the decisions again. The
 records themselves stay, with the decision, its reasons and the ids, and the

@@ -19,11 +19,17 @@ type Appraised struct {
 	Kept *Kept
 	// Boot is what a whole event log says that was sent this time.
 	Boot *Boot
+	// Ran are SHA-256 digests, hexadecimal, of files that the run-time list tells
+	// of this time and that no allow list has: MaxRan at most, in its order.
+	Ran []string
 	// Wants names what is asked for at once, IMAFrom where the next piece of the
 	// IMA list begins.
 	Wants   []Want
 	IMAFrom int
 }
+
+// MaxRan bounds Appraised.Ran.
+const MaxRan = 4096
 
 // Kept is what is kept of a device's last accepted Evidence.
 type Kept struct {

@@ -63,6 +63,9 @@ func TestUsesAreCountedAndRecorded(t *testing.T) {
 	if last.Kind != wire.AuditUses || last.Decision != first.Decision.ID || string(last.Detail) != `{"uses":7}` {
 		t.Fatalf("%+v %s", last, last.Detail)
 	}
+	if b.used != 7 {
+		t.Errorf("the inference was told of %d uses", b.used)
+	}
 }
 
 func TestUsesThatCannotBeRecordedStopAllows(t *testing.T) {

@@ -30,6 +30,7 @@ var (
 // bench is a Manager on a real store with an engine, tokens and a log that the
 // test commands.
 type bench struct {
+	used uint64 // that were told
 	*Manager
 	t     testing.TB
 	path  string
@@ -71,7 +72,7 @@ func (b *bench) open() {
 		b.t.Fatal(err)
 	}
 	m, err := New(b.t.Context(), Config{Store: s, Engine: b, Tokens: b, Recorder: b, Inputs: b, Clock: b.clock, Random: rand.Reader,
-		Logger: slog.New(slog.DiscardHandler), Limits: DefaultLimits()})
+		Logger: slog.New(slog.DiscardHandler), Limits: DefaultLimits(), Used: b.heard})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -247,3 +248,10 @@ func (b *bench) want(a wire.Access, outcome wire.AccessOutcome, code string) {
 func ptr[T any](v T) *T { return &v }
 
 func storeOps(key, value string) []store.Op { return []store.Op{{Key: key, Value: []byte(value)}} }
+
+// heard is Config.Used.
+func (b *bench) heard(_ string, _ wire.Action, n uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used += n
+}

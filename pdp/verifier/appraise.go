@@ -80,12 +80,13 @@ func Appraise(in Input) wire.Appraised {
 	}
 	kept := &wire.Kept{Document: raw, ResetCount: proven.clock.ResetCount, Hardware: proven.hardware, Fallen: fallen}
 	boot, read, wanted := readBoot(in, proven, before, kept)
-	more := readRunTime(in, proven, before, kept)
+	ran, more := readRunTime(in, proven, before, kept)
 	out.Clock = proven.clock
 	out = judge(in.Rules, parts{in.Device, kept, boot, in.Now}, out)
 	if out.Vector.InstanceIdentity == wire.Contraindicated {
 		return out
 	}
+	out.Ran = ran
 	if read {
 		out.Boot = boot
 	}

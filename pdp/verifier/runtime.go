@@ -3,6 +3,7 @@ package verifier
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,16 +22,17 @@ const aggregatePath = "boot_aggregate"
 // readRunTime takes note in k of how far the run-time list explains the quoted
 // PCR 10, and reports whether a piece of the list is wanted. The list may be
 // ahead of the quote: it is read up to the quoted value. A machine without IMA
-// has a PCR 10 of zeros and no list, which is no fault.
-func readRunTime(in Input, p proof, before, k *wire.Kept) (wanted bool) {
+// has a PCR 10 of zeros and no list, which is no fault. Ran are the files that
+// were read of this time.
+func readRunTime(in Input, p proof, before, k *wire.Kept) (ran []string, wanted bool) {
 	at := slices.IndexFunc(p.pcrs, func(v wire.PCRValue) bool { return v.Index == wire.RunTimePCR })
 	if at < 0 {
-		return false
+		return nil, false
 	}
 	quoted := [sha256.Size]byte(p.pcrs[at].Digest)
 	piece := in.Evidence.IMA
 	if quoted == [sha256.Size]byte{} && piece == nil {
-		return false
+		return nil, false
 	}
 	state, known := stateOf(in.References, p, before)
 	k.IMA = state
@@ -38,15 +40,15 @@ func readRunTime(in Input, p proof, before, k *wire.Kept) (wanted bool) {
 	case piece == nil:
 		if [sha256.Size]byte(state.PCR) != quoted {
 			state.Problem = reason.IMAUnexplained
-			return known // it was sent once, so it can be sent again
+			return nil, known // it was sent once, so it can be sent again
 		}
 	case piece.From != state.Count:
 		state.Problem = reason.IMAPending
-		return true
+		return nil, true
 	default:
 		return readPiece(in, p, k, quoted)
 	}
-	return false
+	return nil, false
 }
 
 // stateOf is how far the list was read in this boot and held against these
@@ -69,14 +71,14 @@ func stateOf(set *wire.ReferenceSet, p proof, before *wire.Kept) (state *wire.IM
 }
 
 // readPiece reads entries until they explain the quoted value. A list that never
-// does is read from its beginning the next time.
-func readPiece(in Input, p proof, k *wire.Kept, quoted [sha256.Size]byte) (wanted bool) {
+// does is read from its beginning the next time, and tells of no file.
+func readPiece(in Input, p proof, k *wire.Kept, quoted [sha256.Size]byte) (ran []string, wanted bool) {
 	entries, err := ima.Parse(in.Evidence.IMA.Log)
 	again := &wire.IMAState{PCR: make([]byte, sha256.Size), Set: k.IMA.Set}
 	if err != nil {
 		again.Problem = reason.IMAMalformed
 		k.IMA = again
-		return false
+		return nil, false
 	}
 	pcr := [sha256.Size]byte(k.IMA.PCR)
 	var unlisted []string
@@ -86,6 +88,9 @@ func readPiece(in Input, p proof, k *wire.Kept, quoted [sha256.Size]byte) (wante
 		}
 		pcr = e.Extend(pcr)
 		k.IMA.Count++
+		if digest := foreign(e, in.References); digest != "" && len(ran) < wire.MaxRan {
+			ran = append(ran, digest)
+		}
 		if path, not := weigh(k.IMA, e, in.References, p.pcrs); not {
 			unlisted = append(unlisted, path)
 		}
@@ -94,14 +99,29 @@ func readPiece(in Input, p proof, k *wire.Kept, quoted [sha256.Size]byte) (wante
 	k.IMA.Changed += changedFiles(in.References, unlisted)
 	switch {
 	case pcr == quoted:
-		return false
+		return ran, false
 	case in.Evidence.IMA.More && len(entries) > 0:
 		k.IMA.Problem = reason.IMAPending
-		return true
+		return ran, true
 	}
 	again.Problem = reason.IMAUnexplained
 	k.IMA = again
-	return false
+	return nil, false
+}
+
+// foreign is the SHA-256, hexadecimal, of the file of an entry that no allow
+// list has; empty for every other entry. A name excuses none: the disk chooses it.
+func foreign(e ima.Entry, set *wire.ReferenceSet) string {
+	file, err := e.File()
+	if err != nil || e.Violation() || file.Algorithm != "sha256" || len(file.Digest) != sha256.Size {
+		return ""
+	}
+	if set != nil {
+		if _, listed := set.Files[[sha256.Size]byte(file.Digest)]; listed {
+			return ""
+		}
+	}
+	return hex.EncodeToString(file.Digest)
 }
 
 // weigh holds one entry against the boot and the allow list, and reports the

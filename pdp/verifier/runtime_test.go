@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
+	"encoding/hex"
 	"testing"
 
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -54,5 +55,32 @@ func TestChangedPaths(t *testing.T) {
 	}
 	if changedFiles(nil, nil) != 0 {
 		t.Error("of no list")
+	}
+}
+
+// What runs under no allow list is told by its digest, whatever it is called.
+func TestFilesThatNoAllowListHas(t *testing.T) {
+	set := &wire.ReferenceSet{Files: map[[sha256.Size]byte]string{{1}: "/usr/bin/true"}}
+	listed, evil, long := [sha256.Size]byte{1}, sha256.Sum256([]byte("evil")), sha512.Sum512([]byte("evil"))
+	violation := imaEntry("sha256", evil[:], "/tmp/x")
+	violation.Digest = make([]byte, 20)
+	for name, c := range map[string]struct {
+		e    ima.Entry
+		set  *wire.ReferenceSet
+		want string
+	}{
+		"listed":                     {imaEntry("sha256", listed[:], "/usr/bin/true"), set, ""},
+		"not listed":                 {imaEntry("sha256", evil[:], "/tmp/x"), set, hex.EncodeToString(evil[:])},
+		"no list":                    {imaEntry("sha256", evil[:], "/tmp/x"), nil, hex.EncodeToString(evil[:])},
+		"called like a listed one":   {imaEntry("sha256", evil[:], "/usr/bin/true"), set, hex.EncodeToString(evil[:])},
+		"called the boot's digest":   {imaEntry("sha256", evil[:], aggregatePath), set, hex.EncodeToString(evil[:])},
+		"another hash":               {imaEntry("sha512", long[:], "/tmp/x"), set, ""},
+		"a hash of another length":   {imaEntry("sha256", long[:], "/tmp/x"), set, ""},
+		"what could not be measured": {violation, set, ""},
+		"no file":                    {ima.Entry{Digest: []byte{1}, Template: "ima-ng", Data: []byte{9}}, set, ""},
+	} {
+		if got := foreign(c.e, c.set); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }

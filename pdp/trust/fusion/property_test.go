@@ -12,7 +12,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-const worlds = 2000
+const worlds = 400
 
 // word draws one verdict of a plugin from any that a host may pass on.
 func word(r *rand.Rand, p *Plugin) wire.Verdict {
