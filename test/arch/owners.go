@@ -24,9 +24,9 @@ var owners = []owner{
 	{"google.golang.org/genproto/googleapis/rpc/status", []string{"pdp/decision/extauthz"}},
 	{"github.com/landlock-lsm/go-landlock", []string{"plugins/host"}},
 	// Addresses to operators, countries and places, from files in MaxMind's
-	// format; the writer of such files in tests alone.
+	// format; the writer of such files for made-up addresses.
 	{"github.com/oschwald/maxminddb-golang/v2", []string{"plugins/networknovelty", "plugins/traveltime"}},
-	{"github.com/maxmind/mmdbwriter", []string{"test"}},
+	{"github.com/maxmind/mmdbwriter", []string{"pdp/trust/backtest", "test"}},
 	{"github.com/go-webauthn/webauthn", []string{"pdp/ceremony"}},
 	{"github.com/google/uuid", []string{"pdp/ceremony"}}, // go-webauthn's metadata speaks it
 	// The field's own two ways to be looked at; both kept by their foundations.
