@@ -110,6 +110,8 @@ func (f Files) Settings() map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
 	for name, settings := range map[string]any{
 		"networknovelty": lookup,
+		"traveltime":     map[string]any{"database": f.City},
+		"threatlist":     map[string]any{"networks": []string{f.Threats}},
 		"unusualhours":   map[string]any{"holidays": []string{f.Holidays}},
 	} {
 		text, _ := json.Marshal(settings) // texts alone

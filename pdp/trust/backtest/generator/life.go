@@ -44,7 +44,7 @@ func (r *recorder) record(p *person, s scene, mark backtest.Event) {
 	base.Session = r.sessions
 	base.Observation = wire.Observation{
 		Kind: wire.ObservedSignIn, Person: p.id, Group: p.group.name, Device: s.laptop.id, At: s.at.UTC(),
-		IP: network(s.address), Address: s.address.String(), ZoneMins: s.zone, Portal: s.portal, Grade: s.grade,
+		IP: network(s.address), Address: s.address.String(), ZoneMins: s.zone, ZoneKnown: true, Portal: s.portal, Grade: s.grade,
 		Posture: r.posture(s.broken),
 	}
 	for n := range s.fails {
