@@ -6,7 +6,7 @@ import (
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// The fit, in three steps that are each convex, so that there is one answer:
+// The fit, in three steps, each with one answer:
 //
 //  1. each plugin alone: scale ≥ minScale and shift that make c·(scale·llr +
 //     shift) the logarithm of a likelihood ratio (logistic regression on the
@@ -14,7 +14,9 @@ import (
 //  2. ρ of each cluster: the correlation of what its plugins say for somebody,
 //     in the class where it is larger; 1 where there is nothing to measure;
 //  3. the clusters' weights ≥ 0 (logistic regression without an intercept: no
-//     evidence is even odds).
+//     evidence is even odds). Half of it is with all clusters up, half with one
+//     of them down, which then counts −κ: so no cluster's weight is given to
+//     another that says the same while both are up.
 //
 // Attacks count as much as genuine sign-ins together, and each kind of
 // attacker as much as the next: how many there are is the generator's doing.
@@ -25,6 +27,7 @@ const (
 	maxWeight = 4
 	ridge     = 1e-3 // towards what is shipped, against the weight of all sessions
 	newtons   = 60
+	upShare   = 0.5
 )
 
 // Fit returns constants fitted on the sessions before the split, of all kinds
@@ -89,26 +92,38 @@ func truth(l Label) float64 {
 // round keeps what a person can read in a file; the fit is not better known.
 func round(x float64) float64 { return math.Round(x*1000) / 1000 }
 
-// weigh is step 3.
+// weigh is step 3. Each session stands there once as it was, and once for each
+// cluster that might be down.
 func (r *Replayed) weigh(c *Constants, rows []int, weights []float64) {
 	clusters := clusterList(r.plugins)
+	scenes := 1 + len(clusters)
 	columns := make([][]float64, len(clusters))
-	y := make([]float64, len(rows))
+	y, w := make([]float64, scenes*len(rows)), make([]float64, scenes*len(rows))
 	for k, g := range clusters {
-		columns[k] = make([]float64, len(rows))
+		columns[k] = make([]float64, scenes*len(rows))
 		for n, i := range rows {
-			columns[k][n] = r.clusterNats(c, &r.sessions[i], g)
+			e := r.clusterNats(c, &r.sessions[i], g)
+			for scene := range scenes {
+				columns[k][scene*len(rows)+n] = e
+			}
+			columns[k][(1+k)*len(rows)+n] = -c.Missing
+		}
+	}
+	for scene := range scenes {
+		share := upShare
+		if scene > 0 {
+			share = (1 - upShare) / float64(len(clusters))
+		}
+		for n, i := range rows {
+			y[scene*len(rows)+n], w[scene*len(rows)+n] = truth(r.sessions[i].label), share*weights[n]
 		}
 	}
 	start, low, high := make([]float64, len(clusters)), make([]float64, len(clusters)), make([]float64, len(clusters))
 	for k := range clusters {
 		start[k], high[k] = 1, maxWeight
 	}
-	for n, i := range rows {
-		y[n] = truth(r.sessions[i].label)
-	}
-	for k, w := range logistic(columns, y, weights, start, low, high) {
-		c.Clusters[clusters[k]] = Weight{Weight: round(w), Correlation: c.Clusters[clusters[k]].Correlation}
+	for k, weight := range logistic(columns, y, w, start, low, high) {
+		c.Clusters[clusters[k]] = Weight{Weight: round(weight), Correlation: c.Clusters[clusters[k]].Correlation}
 	}
 }
 

@@ -40,7 +40,8 @@ func Judge(r *Replayed, f Fusion, source string) (*Report, error) {
 	out.Shipped = j.result(func(Label) Constants { return shipped })
 	if len(kinds) > 0 && r.has(kinds, 0, split) {
 		all := r.fit(shipped, split, "")
-		out.Fitted = &all
+		candidate := j.result(func(Label) Constants { return all })
+		out.Fitted, out.Candidate = &all, &candidate
 	}
 	if len(kinds) > 1 && r.has(kinds, 0, split) {
 		held := j.result(func(k Label) Constants { return r.fit(shipped, split, k) })

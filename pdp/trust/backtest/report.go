@@ -26,7 +26,10 @@ type Report struct {
 	// HeldOut is how fitted constants do, each kind of attacker judged by
 	// constants that were fitted without it. Nil without attacks of two kinds.
 	HeldOut *Result `json:"held_out,omitempty"`
-	// Fitted are the constants fitted on all kinds: the candidate.
+	// Candidate is how constants fitted on all kinds do on the later part: what
+	// would be seen if they came into force and no new kind of attacker did.
+	Candidate *Result `json:"candidate,omitempty"`
+	// Fitted are those constants.
 	Fitted *Constants `json:"fitted,omitempty"`
 }
 

@@ -36,6 +36,7 @@ func WriteText(out io.Writer, r *Report, say Say) {
 		w.result(say("Fitted weights, each kind of attacker held out", "擬合權重（各類攻擊者逐一排除於擬合之外）"), r.HeldOut)
 	}
 	if r.Fitted != nil {
+		w.result(w.say("Fitted weights, all kinds known", "擬合權重（各類攻擊者皆已納入擬合）"), r.Candidate)
 		w.fitted(r.Fitted)
 	}
 }
