@@ -241,7 +241,7 @@ func TestMutingEndsByItself(t *testing.T) {
 		return Muting{Codes: []string{"ZT-TRU-003"}, IDs: []string{"ovr-1"}, Until: until}
 	}
 	got := r.SignedIn(t.Context(), situation("ses-1"))
-	if !near(got.Nats, 2.5) || got.Coverage != 0 || len(got.Muted) != 1 {
+	if !near(got.Nats, 2.5) || got.Coverage != 0 || len(got.Muted) != 1 || !got.ValidUntil.Equal(until) {
 		t.Errorf("muted: %+v", got)
 	}
 	r.pass(30 * time.Second)
@@ -363,4 +363,34 @@ func BenchmarkCurrent(b *testing.B) {
 			}
 		})
 	})
+}
+
+// An assessment that was not renewed ends, and where it is fused again without
+// its plugins, what they said for somebody is over and what they said against
+// stays (design §5).
+func TestAStaleAssessmentDecaysAsSpecified(t *testing.T) {
+	for name, c := range map[string]struct {
+		llr, want float64
+		after     time.Duration
+	}{
+		"for, half an hour later":     {2, 2. / 4, 30 * time.Minute},
+		"for, past its time":          {2, -2, 61 * time.Minute},
+		"against, half an hour later": {-2, -2 * 0.98566, 30 * time.Minute},
+		"against, past its time":      {-2, -2*0.97105 - 2, 61 * time.Minute},
+	} {
+		r := newRig(t)
+		r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: c.llr, Confidence: 1, TTL: time.Hour}
+		first := r.SignedIn(t.Context(), situation("ses-1"))
+		r.pass(c.after)
+		if got := r.Current("ses-1"); got.ValidUntil.After(r.clock()) || !got.AssessedAt.Equal(first.AssessedAt) {
+			t.Errorf("%s: still valid: %+v", name, got)
+		}
+		r.DeviceChanged("dev-1")
+		r.catchUp() // no plugin is asked
+		for _, term := range r.Current("ses-1").Terms {
+			if term.Name == "net" && (term.Nats < c.want-0.001 || term.Nats > c.want+0.001) {
+				t.Errorf("%s: %.4f nats, want %.4f", name, term.Nats, c.want)
+			}
+		}
+	}
 }

@@ -115,6 +115,9 @@ func (t *Trust) fuse(one *session, now time.Time) *assessed {
 	out := &assessed{mutedUntil: muting.Until}
 	out.TrustAssessment = publish(w, in, &one.rising)
 	out.AssessedAt, out.ValidUntil, out.Muted = now, t.validUntil(one, now), muting.IDs
+	if until := muting.Until; !until.IsZero() && until.Before(out.ValidUntil) {
+		out.ValidUntil = until // so does every decision taken with it
+	}
 	out.candidates = t.candidates(one, in, shadows, &out.TrustAssessment)
 	return out
 }
