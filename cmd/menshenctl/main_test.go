@@ -448,7 +448,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"agency", "application", "audit", "decision", "device", "exception", "expected", "key", "person", "policy", "portal", "reference", "session", "signal", "software", "status"}
+	want := []string{"agency", "appeal", "application", "audit", "decision", "device", "exception", "expected", "key", "person", "plugin", "policy", "portal", "reference", "session", "signal", "software", "status", "trust"}
 	if slices.Sort(nouns); !slices.Equal(nouns, want) {
 		t.Errorf("nouns %v", nouns)
 	}

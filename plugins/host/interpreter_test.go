@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -53,6 +54,7 @@ func fromZone(minutes int) wire.Observation {
 // root, from the one file whose checksum is configured.
 func TestAPluginInPythonAnswers(t *testing.T) {
 	o, _ := options(t)
+	o.StartTimeout = time.Minute
 	h := start(t, o, pythonPlugin(t, "plugin-python", ""))
 	if v := h.Assess(t.Context(), fromZone(480))[0]; v.Missing || !v.Abstained {
 		t.Fatalf("without history: %+v", v)
@@ -76,7 +78,7 @@ func TestAPluginInPythonAnswers(t *testing.T) {
 func TestTheSandboxHoldsAnInterpreterToo(t *testing.T) {
 	o, _ := options(t)
 	c := pythonPlugin(t, "odd-python", "testdata/odd-python/__main__.py")
-	c.Deadline = maxDeadline
+	c.Deadline, o.StartTimeout = maxDeadline, time.Minute // it tries before it serves
 	v := start(t, o, c).Assess(t.Context(), fromZone(480))[0]
 	if v.Missing || len(v.Reasons) != 1 {
 		t.Fatalf("%+v", v)

@@ -30,6 +30,17 @@ TRIES = {
 
 
 class Odd:
+    def __init__(self):
+        self.worked = {}
+        for name, attempt in TRIES.items():
+            try:
+                attempt()
+            except (OSError, subprocess.CalledProcessError):
+                continue
+            self.worked[name] = "worked"
+        if len(sys.argv) != 1:
+            self.worked["argv"] = len(sys.argv)
+
     def describe(self):
         return pb.Description(name="odd-python", version="1", cluster=pb.CLUSTER_NETWORK)
 
@@ -37,16 +48,7 @@ class Odd:
         return True
 
     def assess(self, _observation):
-        worked = {}
-        for name, attempt in TRIES.items():
-            try:
-                attempt()
-            except (OSError, subprocess.CalledProcessError):
-                continue
-            worked[name] = "worked"
-        if len(sys.argv) != 1:
-            worked["argv"] = len(sys.argv)
-        return contract.say(1, 1, "ZT-TRU-001", **worked)
+        return contract.say(1, 1, "ZT-TRU-001", **self.worked)
 
 
 if __name__ == "__main__":
