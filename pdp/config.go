@@ -31,6 +31,9 @@ type Config struct {
 	Signals     SignalsConfig     `yaml:"signals"`
 	Operations  OperationsConfig  `yaml:"operations"`
 	Log         LogConfig         `yaml:"log"`
+
+	// file is where it was read from; empty if it was not read from a file.
+	file string
 }
 
 // WebConfig is the people's listener: sign-in, registration, JWKS.
@@ -139,8 +142,11 @@ type TrustConfig struct {
 // PluginsConfig lists the inference plugins.
 type PluginsConfig struct {
 	// Folder holds the programs; it belongs to root alone.
-	Folder string         `yaml:"folder"`
-	Run    []PluginConfig `yaml:"run"`
+	Folder string `yaml:"folder"`
+	// Launcher is the socket of "menshen-pdp launcher", which runs each plugin
+	// as a user of its own; without it they run as the PDP's, where it is not root.
+	Launcher string         `yaml:"launcher"`
+	Run      []PluginConfig `yaml:"run"`
 }
 
 // PluginConfig is one inference plugin.
@@ -217,6 +223,7 @@ func every(d time.Duration) yamlfile.Duration { return yamlfile.Duration{Duratio
 func LoadConfig(file string) (Config, error) {
 	c := Default()
 	err := yamlfile.Load(file, &c)
+	c.file = file
 	return c, err
 }
 

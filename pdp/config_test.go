@@ -53,6 +53,7 @@ func TestConfigErrorsNameTheLine(t *testing.T) {
 		"plugin's own setting": {good + plugin + "      settings: [1]\n", "[13:17]"},
 		"plugin reads here":    {good + plugin + "      read: [db/city.mmdb]\n", "line 13: plugins.run[0].read[0]"},
 		"plugin's memory":      {good + plugin + "      memory_mib: 1\n", "line 13: plugins.run[0].memory_mib"},
+		"launcher nearby":      {good + "plugins:\n  launcher: launcher.sock\n", "line 9: plugins.launcher"},
 		"plugin as root":       {good + plugin + "      uid: 4294967295\n", "line 13: plugins.run[0].uid"},
 		"plugin for hours":     {good + plugin + "      deadline: 1h\n", "line 13: plugins.run[0].deadline"},
 		"no approver":          {good + "attestation:\n  reference:\n    approvers: 0\n", "line 10: attestation.reference.approvers"},

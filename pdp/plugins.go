@@ -24,6 +24,9 @@ const (
 var clusters = [...]wire.Cluster{wire.ClusterNetwork, wire.ClusterDevice, wire.ClusterTime, wire.ClusterBehaviour, wire.ClusterPosture}
 
 func (c *Config) checkPlugins(wrong func(path, problem string, args ...any)) {
+	if c.Plugins.Launcher != "" && !filepath.IsAbs(c.Plugins.Launcher) {
+		wrong("$.plugins.launcher", "must be an absolute path")
+	}
 	seen, users := map[string]bool{}, map[uint32]string{}
 	for i := range c.Plugins.Run {
 		p := &c.Plugins.Run[i]
@@ -77,8 +80,8 @@ func (p *PluginConfig) check(at string, wrong func(path, problem string, args ..
 	}
 }
 
-// registered is the configuration as the plugins' host takes it.
-func (c *PluginsConfig) registered() ([]host.Config, error) {
+// Registered is the configuration as the plugins' host takes it.
+func (c *PluginsConfig) Registered() ([]host.Config, error) {
 	var all []host.Config
 	for _, p := range c.Run {
 		settings := ""

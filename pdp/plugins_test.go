@@ -35,7 +35,7 @@ func TestAPluginsConfigurationArrives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Plugins.registered()
+	got, err := c.Plugins.Registered()
 	want := []host.Config{{
 		Name: "x", Path: "/usr/lib/menshen/plugins/x", SHA256: strings.Repeat("ab", 32), Cluster: wire.ClusterNetwork,
 		UID: 60700, GID: 60700, Deadline: 100 * time.Millisecond, MemoryBytes: 64 << 20,

@@ -67,13 +67,13 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 	if one.overrides, err = override.New(ctx, override.Config{Store: s.store, Clock: time.Now, Random: rand.Reader}); err != nil {
 		return nil, err
 	}
-	registered, err := c.Plugins.registered()
+	registered, err := c.Plugins.Registered()
 	if err != nil {
 		return nil, err
 	}
 	if one.plugins, err = host.Start(ctx, registered, host.Options{
-		Logger: logger, RuntimeDir: filepath.Join(filepath.Dir(c.Admin.Socket), "plugins"), Clock: time.Now,
-		Replay: history.Replay, Changed: one.pluginChanged,
+		Logger: logger, RootLauncher: c.Plugins.Launcher, RuntimeDir: filepath.Join(filepath.Dir(c.Admin.Socket), "plugins"), Clock: time.Now,
+		Replay: history.Replay, Changed: one.pluginChanged, Took: o.metrics.VerdictTook,
 	}); err != nil {
 		return nil, err
 	}

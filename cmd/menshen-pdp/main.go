@@ -59,7 +59,7 @@ func command() *cobra.Command {
 		Version:       version,
 	}
 	file := root.PersistentFlags().StringP("config", "c", "/etc/menshen/pdp.yaml", "configuration file")
-	root.AddCommand(run(file), validate(file), initialise(file), showCA(file), showVersion())
+	root.AddCommand(run(file), launcher(file), validate(file), initialise(file), showCA(file), showVersion())
 	return root
 }
 

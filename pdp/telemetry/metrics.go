@@ -44,6 +44,8 @@ type Metrics struct {
 	appending   *appending
 	assessTime  prometheus.Histogram
 	verdicts    *prometheus.CounterVec
+	verdictTime *prometheus.HistogramVec
+	missing     *prometheus.CounterVec
 	pluginUp    *prometheus.GaugeVec
 	pluginFalls *prometheus.CounterVec
 	evaluations [len(evaluationKinds)][len(evaluationEffects)]prometheus.Counter
@@ -93,6 +95,10 @@ func (m *Metrics) makeAudit() {
 func (m *Metrics) makePlugins() {
 	m.assessTime = m.histogram("assessment_duration_seconds", "Time to ask all plugins about one session.", workBuckets)
 	m.verdicts = m.counters("plugin_verdicts_total", "Plugins' answers, by plugin and outcome: answered, abstained or missing.", "plugin", "outcome")
+	m.verdictTime = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "plugin_verdict_duration_seconds",
+		Help: "Time until a plugin answered, or did not.", Buckets: workBuckets}, []string{"plugin"})
+	m.registry.MustRegister(m.verdictTime)
+	m.missing = m.counters("plugin_missing_total", "Verdicts that were missing, by plugin and reason.", "plugin", "reason")
 	m.pluginUp = m.gauges("plugin_up", "1 while a plugin runs.", "plugin", "cluster")
 	m.pluginFalls = m.counters("plugin_failures_total", "How often a plugin went down.", "plugin")
 	for name, cluster := range m.plugins {
@@ -158,11 +164,25 @@ func (m *Metrics) Verdicts(all []wire.Verdict, took time.Duration) {
 		switch {
 		case v.Missing:
 			outcome = "missing"
+			m.missing.WithLabelValues(m.plugin(v.Plugin), m.whyMissing(v)).Inc()
 		case v.Abstained:
 			outcome = "abstained"
 		}
 		m.verdicts.WithLabelValues(m.plugin(v.Plugin), outcome).Inc()
 	}
+}
+
+// whyMissing is one of the host's few reasons.
+func (m *Metrics) whyMissing(v *wire.Verdict) string {
+	if len(v.Reasons) > 0 && m.reasons[v.Reasons[0].Code] {
+		return v.Reasons[0].Code
+	}
+	return other
+}
+
+// VerdictTook notes how long a plugin took for one verdict.
+func (m *Metrics) VerdictTook(name string, took time.Duration) {
+	m.verdictTime.WithLabelValues(m.plugin(name)).Observe(took.Seconds())
 }
 
 // Plugin notes that a plugin came up or went down.

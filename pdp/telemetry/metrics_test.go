@@ -58,7 +58,9 @@ func TestMetrics(t *testing.T) {
 	m.Access(wire.AccessRefused, false, time.Millisecond)
 	m.Decision(&wire.Decision{Effect: wire.Allow}, time.Millisecond)
 	m.Decision(&wire.Decision{Reasons: []wire.Reason{reason.New(reason.AuditClosed), reason.New(reason.Internal)}}, time.Millisecond)
-	m.Verdicts([]wire.Verdict{{Plugin: "networknovelty"}, {Plugin: "networknovelty", Abstained: true}, {Plugin: "networknovelty", Missing: true, Abstained: true}}, time.Millisecond)
+	m.Verdicts([]wire.Verdict{{Plugin: "networknovelty"}, {Plugin: "networknovelty", Abstained: true}, {Plugin: "networknovelty", Missing: true, Abstained: true, Reasons: []wire.Reason{{Code: reason.PluginLate}}}}, time.Millisecond)
+	m.VerdictTook("networknovelty", time.Millisecond)
+	m.VerdictTook("somebody", time.Millisecond)
 	m.Plugin("networknovelty", true)
 	session, portal := wire.Asked{Type: wire.SubjectSession}, wire.Asked{Type: wire.ResourcePortal}
 	m.Evaluation(&wire.Question{Subject: session, Resource: portal}, &wire.Answer{StepUp: true})
@@ -78,6 +80,8 @@ func TestMetrics(t *testing.T) {
 		`menshen_access_total{cached="no",outcome="sign-in"} 0`, `menshen_access_duration_seconds_bucket{cached="yes",le="5e-06"} 2`,
 		`menshen_decisions_total{effect="allow",reason="none"} 1`, `menshen_decisions_total{effect="deny",reason="ZT-SYS-003"} 1`,
 		`menshen_plugin_verdicts_total{outcome="answered",plugin="networknovelty"} 1`, `menshen_plugin_verdicts_total{outcome="abstained",plugin="networknovelty"} 1`,
+		`menshen_plugin_missing_total{plugin="networknovelty",reason="ZT-TRU-031"} 1`,
+		`menshen_plugin_verdict_duration_seconds_count{plugin="networknovelty"} 1`, `menshen_plugin_verdict_duration_seconds_count{plugin="other"} 1`,
 		`menshen_plugin_verdicts_total{outcome="missing",plugin="networknovelty"} 1`, `menshen_plugin_up{cluster="network",plugin="networknovelty"} 1`,
 		`menshen_devices{standing="fresh"} 3`, `menshen_devices{standing="none"} 2`, `menshen_devices{standing="stale"} 0`, `menshen_sessions 7`,
 		`menshen_audit_durable_sequence 42`, `menshen_audit_writable 1`, `menshen_policy_info{version="abc"} 1`, `menshen_policies 45`,

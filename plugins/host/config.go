@@ -51,6 +51,10 @@ type Options struct {
 	// Launcher is the program and its first arguments that end in Launch;
 	// empty means this program with the argument "plugin-launch".
 	Launcher []string
+	// RootLauncher is the socket of a Launcher, by which each plugin runs as a
+	// user of its own although the host is not root; empty if there is none.
+	RootLauncher string
+	launcherUID  int // who serves it: root
 	// RuntimeDir holds the plugins' sockets: a folder that the host makes,
 	// owns and cleans. Empty means a new temporary one.
 	RuntimeDir string

@@ -104,7 +104,7 @@ func each(all []*supervisor, f func(n int, s *supervisor)) {
 
 // begin gives a supervisor its goroutine.
 func (h *Host) begin(s *supervisor) {
-	ctx, stop := context.WithCancel(h.living)
+	ctx, stop := context.WithCancel(h.living) // #nosec G118 -- end calls it, and Close ends living
 	one := life{stop: stop, ended: make(chan struct{})}
 	h.lives[s] = one
 	h.running.Go(func() {

@@ -3,6 +3,7 @@
 package host
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -171,10 +172,7 @@ func pidOf(t *testing.T, h *Host) int {
 	if s.current == nil {
 		t.Fatal("the plugin is down")
 	}
-	p := s.current.running()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.pid
+	return s.current.running().pid()
 }
 
 func TestARealPluginAnswers(t *testing.T) {
@@ -638,23 +636,55 @@ func TestPluginsDieWithTheHost(t *testing.T) {
 	t.Error("the plugin outlived its host")
 }
 
+// doomedHost runs a host in a process of its own. It says the plugin's pid and
+// limits, then answers each line: "assess", or a registration to apply.
 func doomedHost(args []string) int {
 	var c Config
 	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
 		return 1
 	}
-	h, err := Start(context.Background(), []Config{c}, Options{
+	o := Options{
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), TrustedOwner: os.Geteuid(), RuntimeDir: args[1], Launcher: []string{"/proc/self/exe", "plugin-launch"},
-	})
+	}
+	if len(args) > 2 {
+		o.RootLauncher = args[2]
+	}
+	h, err := Start(context.Background(), []Config{c}, o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	h.all()[0].mu.Lock()
-	fmt.Println(h.all()[0].current.running().ID())
-	h.all()[0].mu.Unlock()
-	if err := json.NewEncoder(os.Stdout).Encode(h.Limits()); err != nil {
-		return 1
+	say := func(v any) {
+		if err := json.NewEncoder(os.Stdout).Encode(v); err != nil {
+			os.Exit(1)
+		}
+	}
+	pid := func() int {
+		s := h.all()[0]
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.current == nil {
+			return 0
+		}
+		return s.current.running().pid()
+	}
+	say(pid())
+	say(h.Limits())
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if lines.Text() != "assess" {
+			var next Config
+			if err := json.Unmarshal(lines.Bytes(), &next); err != nil {
+				return 1
+			}
+			changes, err := h.Apply(context.Background(), []Config{next})
+			if err != nil || len(changes) != 1 || changes[0].Err != nil {
+				fmt.Fprintln(os.Stderr, changes, err)
+				return 1
+			}
+		}
+		v := h.Assess(context.Background(), seen("192.0.2.7"))
+		say(v[0])
+		say(pid())
 	}
 	select {}
 }

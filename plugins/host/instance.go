@@ -138,20 +138,39 @@ func (h *Host) clientConfig(i *instance) *plugin.ClientConfig {
 }
 
 func (h *Host) newProcess(c *Config, env []string, socketDir string) (*process, error) {
+	if h.options.RootLauncher != "" {
+		return newProcess(c.Name, h.options.Logger, func(theirs pipes) (child, string, error) {
+			return askLauncher(h.options.RootLauncher, h.options.launcherUID, c, theirs)
+		}), nil
+	}
 	if os.Geteuid() == 0 {
 		// The folder is 0700: now the plugin's alone, and root's.
 		if err := os.Chown(socketDir, c.UID, c.GID); err != nil {
 			return nil, err
 		}
 	}
-	if c.Settings != "" {
-		env = append(env, contract.SettingsVariable+"="+c.Settings)
-	}
-	return newProcess(c.Name, h.launcher, launchSpec{
-		Path: c.Path, SHA256: c.SHA256, Owners: h.owners, SocketDir: socketDir,
+	spec := c.launchSpec(h.owners, socketDir)
+	return newProcess(c.Name, h.options.Logger, func(theirs pipes) (child, string, error) {
+		one, err := fork(h.launcher, spec, c.environment(env), theirs)
+		return one, socketDir, err
+	}), nil
+}
+
+// launchSpec is what the configuration has its launcher do.
+func (c *Config) launchSpec(owners []int, socketDir string) launchSpec {
+	return launchSpec{
+		Path: c.Path, SHA256: c.SHA256, Owners: owners, SocketDir: socketDir,
 		UID: c.UID, GID: c.GID, Memory: c.MemoryBytes, ReadPaths: c.ReadPaths, Network: c.Network,
 		Interpreter: c.Interpreter,
-	}, env, h.options.Logger)
+	}
+}
+
+// environment adds the plugin's settings to the handshake.
+func (c *Config) environment(handshake []string) []string {
+	if c.Settings == "" {
+		return handshake
+	}
+	return append(handshake, contract.SettingsVariable+"="+c.Settings)
 }
 
 func (i *instance) dial(ctx context.Context) (net.Conn, error) {

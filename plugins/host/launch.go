@@ -28,6 +28,9 @@ type launchSpec struct {
 	HostPID   int      `json:"host_pid"`
 	// Interpreter is the program's, if it needs one.
 	Interpreter *Interpreter `json:"interpreter,omitempty"`
+	// GroupSocket leaves the socket to the folder's group too: the host's, where
+	// it runs as another user.
+	GroupSocket bool `json:"group_socket,omitempty"`
 }
 
 // reportFD is where the launcher tells the host what it could enforce.
@@ -55,6 +58,9 @@ func launch(args []string) error {
 	var spec launchSpec
 	if err := json.Unmarshal([]byte(args[0]), &spec); err != nil {
 		return err
+	}
+	if spec.GroupSocket {
+		unix.Umask(0) // only owner and group pass through the socket's folder
 	}
 	image, err := imageOf(spec)
 	if err != nil {

@@ -13,6 +13,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "plugin-launch":
 			os.Exit(Launch(os.Args[2:]))
+		case "doomed-launcher":
+			os.Exit(doomedLauncher(os.Args[2:]))
 		case "doomed-host":
 			os.Exit(doomedHost(os.Args[2:]))
 		}

@@ -12,85 +12,73 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// child is a plugin's process group, whoever forked it.
+type child interface {
+	// pid is 0 once the process was reaped.
+	pid() int
+	// kill ends the whole group at once; a stopped process, too.
+	kill()
+	// ended is closed once the process was reaped; status says how it ended then.
+	ended() <-chan struct{}
+	status() error
+}
+
 // process is one running plugin. It implements go-plugin's runner.Runner.
 type process struct {
-	name      string
-	command   *exec.Cmd
-	socketDir string
-	log       *slog.Logger
+	name string
+	log  *slog.Logger
+	// fork starts the plugin on its ends of the pipes and names the folder of
+	// its socket.
+	fork func(theirs pipes) (child, string, error)
 
 	stdout, stderr, reports *os.File
 	ended                   chan struct{} // closed when the process was reaped
 
-	mu      sync.Mutex
-	pid     int    // 0 before the start and after the end
-	address string // of the socket that it announced
-	status  error
-	box     sandbox
+	mu        sync.Mutex
+	child     child // nil before the start
+	socketDir string
+	address   string // of the socket that it announced
+	box       sandbox
 }
 
-// newProcess prepares launcher with the specification as its last argument and
-// nothing but env around it.
-func newProcess(name string, launcher []string, spec launchSpec, env []string, log *slog.Logger) (*process, error) {
-	spec.HostPID = os.Getpid()
-	raw, err := json.Marshal(spec)
-	if err != nil {
-		return nil, err
-	}
-	arguments := append(append([]string(nil), launcher[1:]...), string(raw))
-	p := &process{name: name, socketDir: spec.SocketDir, log: log, ended: make(chan struct{})}
-	p.command = exec.Command(launcher[0], arguments...) // #nosec G204 -- the operator's own launcher; the plugin is verified by it
-	p.command.Env = env
-	p.command.Dir = "/"
-	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	return p, nil
+func newProcess(name string, log *slog.Logger, fork func(theirs pipes) (child, string, error)) *process {
+	return &process{name: name, log: log, fork: fork, ended: make(chan struct{})}
 }
 
-// Start implements runner.Runner. The death signal belongs to the thread that
-// forks, so one locked thread starts the process and stays until it has ended.
+// Start implements runner.Runner.
 func (p *process) Start(context.Context) error {
-	pipes, err := p.makePipes()
+	theirs, err := p.makePipes()
 	if err != nil {
 		return err
 	}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := p.command.Start()
-		pipes.close()
-		if err != nil {
-			started <- err
-			return
-		}
-		p.mu.Lock()
-		p.pid = p.command.Process.Pid
-		p.mu.Unlock()
-		started <- nil
-		p.reap()
-	}()
-	if err := <-started; err != nil {
+	one, socketDir, err := p.fork(theirs)
+	theirs.close()
+	if err != nil {
 		p.closeOwnEnds()
 		close(p.ended)
 		return err
 	}
+	p.mu.Lock()
+	p.child, p.socketDir = one, socketDir
+	p.mu.Unlock()
+	go func() {
+		<-one.ended()
+		close(p.ended)
+	}()
 	go p.forwardStderr()
 	p.readReport()
 	return nil
 }
 
-// pipes are the plugin's ends.
+// pipes are the plugin's ends: standard output, standard error, report.
 type pipes []*os.File
 
 func (p pipes) close() {
@@ -111,8 +99,6 @@ func (p *process) makePipes() (pipes, error) {
 		*own = r
 		theirs = append(theirs, w)
 	}
-	p.command.Stdout, p.command.Stderr = theirs[0], theirs[1]
-	p.command.ExtraFiles = []*os.File{theirs[2]}
 	return theirs, nil
 }
 
@@ -124,29 +110,24 @@ func (p *process) closeOwnEnds() {
 	}
 }
 
-// reap waits for the end without collecting it, kills what is left of the
-// group while its number cannot belong to anybody else, then collects.
-func (p *process) reap() {
-	for {
-		err := unix.Waitid(unix.P_PID, p.command.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	p.mu.Lock()
-	_ = unix.Kill(-p.pid, unix.SIGKILL) // none may be left
-	p.status = p.command.Wait()
-	p.pid = 0
-	p.mu.Unlock()
-	close(p.ended)
-}
-
-// kill ends the whole process group at once; a stopped process, too.
-func (p *process) kill() {
+// started returns the child; nil before the start.
+func (p *process) started() child {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pid != 0 {
-		_ = unix.Kill(-p.pid, unix.SIGKILL) // gone is what we want
+	return p.child
+}
+
+// pid is 0 before the start and after the end.
+func (p *process) pid() int {
+	if one := p.started(); one != nil {
+		return one.pid()
+	}
+	return 0
+}
+
+func (p *process) kill() {
+	if one := p.started(); one != nil {
+		one.kill()
 	}
 }
 
@@ -196,9 +177,10 @@ func (p *process) forwardStderr() {
 func (p *process) Wait(ctx context.Context) error {
 	select {
 	case <-p.ended:
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.status
+		if one := p.started(); one != nil {
+			return one.status()
+		}
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -224,11 +206,7 @@ func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 func (p *process) Name() string { return p.name }
 
 // ID implements runner.Runner.
-func (p *process) ID() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strconv.Itoa(p.pid)
-}
+func (p *process) ID() string { return strconv.Itoa(p.pid()) }
 
 // Diagnose implements runner.Runner.
 func (p *process) Diagnose(context.Context) string { return "" }
@@ -241,11 +219,11 @@ func (p *process) HostToPlugin(string, string) (string, string, error) {
 // PluginToHost implements runner.Runner: the address that a plugin prints must
 // be a socket in its own folder.
 func (p *process) PluginToHost(network, address string) (string, string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if network != "unix" || filepath.Dir(address) != p.socketDir {
 		return "", "", fmt.Errorf("plugin: %s %q is no socket in the plugin's folder", network, address)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.address = address
 	return network, address, nil
 }
@@ -269,24 +247,32 @@ func (p *process) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (p *process) checkPeer(conn net.Conn) error {
-	raw, err := conn.(*net.UnixConn).SyscallConn()
+	peer, err := peerOf(conn)
 	if err != nil {
 		return err
+	}
+	if pid := p.pid(); pid == 0 || int(peer.Pid) != pid {
+		return errors.New("plugin: another process listens on the plugin's socket")
+	}
+	return nil
+}
+
+// peerOf asks the kernel who is at the other end of a Unix socket.
+func peerOf(conn net.Conn) (*unix.Ucred, error) {
+	of, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, errors.New("plugin: not a Unix socket")
+	}
+	raw, err := of.SyscallConn()
+	if err != nil {
+		return nil, err
 	}
 	var peer *unix.Ucred
 	var peerErr error
 	if err := raw.Control(func(fd uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) // #nosec G115 -- a descriptor
 	}); err != nil {
-		return err
+		return nil, err
 	}
-	if peerErr != nil {
-		return peerErr
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.pid == 0 || int(peer.Pid) != p.pid {
-		return errors.New("plugin: another process listens on the plugin's socket")
-	}
-	return nil
+	return peer, peerErr
 }

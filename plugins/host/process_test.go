@@ -25,7 +25,7 @@ func TestOnlyThePluginsOwnSocketIsDialled(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{socketDir: dir, pid: os.Getpid()}
+	p := &process{socketDir: dir, child: number(os.Getpid())}
 	for _, address := range []string{"/run/menshen-pdp/admin.sock", filepath.Join(dir, "deeper", "s"), dir + "/../s", "s", ""} {
 		if _, _, err := p.PluginToHost("unix", address); err == nil {
 			t.Errorf("%q was accepted", address)
@@ -43,7 +43,7 @@ func TestOnlyThePluginsOwnSocketIsDialled(t *testing.T) {
 	}
 	defer conn.Close()
 	for _, other := range []int{0, os.Getppid()} {
-		p.pid, p.address = other, link
+		p.child, p.address = number(other), link
 		if conn, err := p.dial(t.Context()); err == nil {
 			_ = conn.Close()
 			t.Errorf("connected to process %d, wanted %d", os.Getpid(), other)
@@ -63,3 +63,11 @@ func TestTheLauncherPassesOnTheHandshakeAlone(t *testing.T) {
 		t.Errorf("passed on %s", strings.Join(got, " "))
 	}
 }
+
+// number is a process that somebody else looks after.
+type number int
+
+func (n number) pid() int             { return int(n) }
+func (number) kill()                  {}
+func (number) ended() <-chan struct{} { return nil }
+func (number) status() error          { return nil }

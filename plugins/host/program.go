@@ -28,17 +28,8 @@ const maxProgramBytes = 256 << 20
 // digest. The caller executes the descriptor, not the path, so nothing can be
 // exchanged between check and use.
 func openProgram(path, wantSHA256 string, owners []int) (*os.File, error) {
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		info, err := os.Lstat(dir)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkOwner(info, owners, dir == filepath.Dir(path)); err != nil {
-			return nil, fmt.Errorf("%w: %s", err, dir)
-		}
-		if dir == "/" {
-			break
-		}
+	if err := checkFolders(path, owners); err != nil {
+		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0) // #nosec G304 -- the operator names the program
 	if err != nil {
@@ -49,6 +40,41 @@ func openProgram(path, wantSHA256 string, owners []int) (*os.File, error) {
 		return nil, fmt.Errorf("%w: %s", err, path)
 	}
 	return file, nil
+}
+
+func checkFolders(path string, owners []int) error {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return err
+		}
+		if err := checkOwner(info, owners, dir == filepath.Dir(path)); err != nil {
+			return fmt.Errorf("%w: %s", err, dir)
+		}
+		if dir == "/" {
+			return nil
+		}
+	}
+}
+
+// RootsAlone refuses a file that others than root could have written: what a
+// Launcher reads its registration from.
+func RootsAlone(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if err := checkFolders(path, []int{0}); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(info, []int{0}, true); err != nil || !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s", ErrWritable, path)
+	}
+	return nil
 }
 
 func checkProgram(file *os.File, wantSHA256 string, owners []int) error {

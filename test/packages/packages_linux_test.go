@@ -211,15 +211,19 @@ sed -i 's/^dataa:/data:/' /etc/menshen/pdp.yaml
 runuser -u menshen-pdp -- menshen-pdp init --agency moda --agency-zh 數位發展部 --agency-en "Ministry of Digital Affairs" --account wang.xm --name 王小明 | grep ^link
 systemctl enable --now menshen-pdp
 running menshen-pdp
-confined menshen-pdp
+running menshen-launcher
+confined menshen-pdp menshen-launcher
 menshenctl status
-for i in $(seq 50); do pgrep -u menshen-pdp networknovelty && break || sleep 0.1; done
-plugin=/proc/$(pgrep -o -u menshen-pdp networknovelty)/status
+for i in $(seq 50); do pgrep networknovelty && break || sleep 0.1; done
+plugin=/proc/$(pgrep -o networknovelty)/status
 grep -P '^CapPrm:\t0+$' $plugin
+uid=$(awk '/^Uid:/ {print $2}' $plugin)
+[ "$uid" -ge 60600 ] && [ "$uid" -lt 60664 ] && [ "$(pgrep -u $uid | wc -l)" -eq 1 ]
 sleep 2
 not grep 'plugin is down' <(journalctl -u menshen-pdp -o cat)
 `, `
 running menshen-pdp
+running menshen-launcher
 menshenctl status
 `, `
 not menshenctl status
@@ -255,7 +259,7 @@ var exposure = regexp.MustCompile(`Overall exposure level for \S+: (\d+\.\d)`)
 // keys that systemd knows.
 func TestUnitsAreHardened(t *testing.T) {
 	units, err := filepath.Glob(filepath.Join(root, "installer/linux/systemd/*.service"))
-	if err != nil || len(units) != 4 {
+	if err != nil || len(units) != 5 {
 		t.Fatalf("%v %v", units, err)
 	}
 	for _, unit := range units {
