@@ -236,7 +236,7 @@ func (p *PDP) wireAdmin(context.Context) (err error) {
 	p.admin, err = admin.New(admin.Config{
 		Directory: p.names, Applications: adminApplications{p.applications}, Transfers: transfers{p.names, p.appraisal}, Codes: p.enrolment, Expected: p.enrolment, Links: p.people, Standings: p.appraisal, Repairs: p.appraisal,
 		Sessions: adminSessions{p.sessions, p.names}, Decisions: erasing{adminDecisions{p.history, p.names}, p.appeals, p.situation.trust},
-		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, SigningKeys: p.tokens, Baselines: p.appraisal, Appeals: p.appeals, Receivers: p.signals, Sources: p.risk, Trust: adminTrust{p}, Status: p.status, Recorder: p.state.log,
+		Policies: adminPolicies{p.policies}, PolicySets: p.policies, Inventories: adminInventories{p.software}, References: p.references, Exceptions: p.exceptions, SigningKeys: p.tokens, Baselines: p.appraisal, Appeals: p.appeals, Receivers: p.signals, Sources: p.risk, Trust: adminTrust{p}, Plugins: adminPlugins{p}, Status: p.status, Recorder: p.state.log,
 		Clock: time.Now, Logger: p.logger.With("part", "admin"), UIDs: p.config.Admin.UIDs,
 	})
 	return err

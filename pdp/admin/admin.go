@@ -124,6 +124,7 @@ type Config struct {
 	References  References
 	Exceptions  Exceptions
 	Appeals     Appeals
+	Plugins     Plugins
 	SigningKeys SigningKeys
 	Baselines   Baselines
 	Inventories Inventories
@@ -153,7 +154,7 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	for name, missing := range map[string]bool{
 		"directory": c.Directory == nil, "transfers": c.Transfers == nil, "codes": c.Codes == nil, "expected": c.Expected == nil, "links": c.Links == nil, "standings": c.Standings == nil, "repairs": c.Repairs == nil,
-		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "appeals": c.Appeals == nil, "signing keys": c.SigningKeys == nil, "baselines": c.Baselines == nil, "status": c.Status == nil, "trust": c.Trust == nil,
+		"sessions": c.Sessions == nil, "decisions": c.Decisions == nil, "policies": c.Policies == nil, "policy sets": c.PolicySets == nil, "references": c.References == nil, "exceptions": c.Exceptions == nil, "appeals": c.Appeals == nil, "signing keys": c.SigningKeys == nil, "baselines": c.Baselines == nil, "status": c.Status == nil, "trust": c.Trust == nil, "plugins": c.Plugins == nil,
 		"applications": c.Applications == nil, "receivers": c.Receivers == nil, "sources": c.Sources == nil,
 		"recorder": c.Recorder == nil, "clock": c.Clock == nil, "logger": c.Logger == nil,
 	} {

@@ -227,6 +227,7 @@ type fixture struct {
 	audit      *log
 	others     *others
 	signalling *signalling
+	plugins    *pluginHost
 	dir        *directory.Directory
 	keeper     *reference.Keeper
 	sets       *policyset.Keeper
@@ -242,7 +243,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	f := &fixture{audit: &log{room: 1000}, others: &others{}, signalling: &signalling{}, now: time.Now(), socket: socketPath(t)}
+	f := &fixture{plugins: &pluginHost{}, audit: &log{room: 1000}, others: &others{}, signalling: &signalling{}, now: time.Now(), socket: socketPath(t)}
 	clock := func() time.Time { return f.now }
 	f.dir = directory.New(s, clock, rand.Reader)
 	f.keeper = newKeeper(t, s, f.dir, clock)
@@ -256,7 +257,7 @@ func open(t *testing.T, uids ...uint32) *fixture {
 	f.Admin, err = New(Config{
 		Directory: f.dir, Transfers: mover{f.dir}, Codes: f.others, Expected: f.others, Links: f.others, Standings: f.others, Repairs: f.others, Sessions: f.others, Decisions: f.others, Policies: f.others, PolicySets: f.sets, References: f.keeper, Exceptions: exceptions, Appeals: f.appeals, Trust: f.trust, SigningKeys: f.others, Baselines: f.others, Inventories: f.others, Receivers: f.signalling, Sources: f.signalling,
 		Status:   func(context.Context) client.Status { return client.Status{Version: "test", Healthy: true} },
-		Recorder: f.audit, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
+		Recorder: f.audit, Plugins: f.plugins, Applications: &ruleStore{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), UIDs: uids,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -65,7 +65,7 @@ func (a *Admin) newMux() *http.ServeMux {
 	} {
 		mux.HandleFunc(pattern, serve)
 	}
-	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes(), a.decisionRoutes(), a.signalRoutes(), a.appealRoutes(), a.trustRoutes()} {
+	for _, more := range []map[string]http.HandlerFunc{a.referenceRoutes(), a.policyRoutes(), a.decisionRoutes(), a.signalRoutes(), a.appealRoutes(), a.trustRoutes(), a.pluginRoutes()} {
 		for pattern, serve := range more {
 			mux.HandleFunc(pattern, serve)
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,9 +97,12 @@ func TestChildrenEndWithTheirPlugin(t *testing.T) {
 	if v.Missing {
 		t.Fatalf("%+v", v)
 	}
-	children, err := strconv.Atoi(v.Reasons[0].Args["children"])
-	if err != nil || children < 1 || children > 256 {
-		t.Errorf("%d children: %v", children, err)
+	if children := v.Reasons[0].Args["children"]; children != "32" || len(processesOf(t, uid)) != 33 {
+		t.Errorf("%s children, %d processes", children, len(processesOf(t, uid)))
+	}
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pidOf(t, h)))
+	if err != nil || !strings.Contains(string(limits), "Max processes             256                  256") {
+		t.Errorf("its limits (%v):\n%s", err, limits)
 	}
 	if err := unix.Kill(pidOf(t, h), unix.SIGKILL); err != nil {
 		t.Fatal(err)
