@@ -163,6 +163,9 @@ type console struct {
 	appeals *appeal.Keeper
 }
 
+// noTrust answers nothing: no command of these tests asks it.
+type noTrust struct{ admin.Trust }
+
 func newConsole(t *testing.T) *console {
 	t.Helper()
 	dir := t.TempDir()
@@ -181,7 +184,7 @@ func newConsole(t *testing.T) *console {
 	c.sets, c.appeals = newPolicySets(t, s), newAppeals(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Appeals: c.appeals, Plugins: pluginHost{}, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Appeals: c.appeals, Plugins: pluginHost{}, Trust: noTrust{}, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
