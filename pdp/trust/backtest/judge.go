@@ -37,14 +37,16 @@ func Judge(r *Replayed, f Fusion, source string) (*Report, error) {
 	shipped := f.Shipped()
 	kinds := r.kinds()
 	j := judge{r: r, f: f, split: split, kinds: kinds}
-	out.Shipped = j.result(func(Label) Constants { return shipped })
+	inForce := j.scoring(shipped)
+	out.Shipped = j.result(func(Label) *scoring { return inForce })
 	if len(kinds) > 0 && r.has(kinds, 0, split) {
 		all := r.fit(shipped, split, "")
-		candidate := j.result(func(Label) Constants { return all })
+		scores := j.scoring(all)
+		candidate := j.result(func(Label) *scoring { return scores })
 		out.Fitted, out.Candidate = &all, &candidate
 	}
 	if len(kinds) > 1 && r.has(kinds, 0, split) {
-		held := j.result(func(k Label) Constants { return r.fit(shipped, split, k) })
+		held := j.result(func(k Label) *scoring { return j.scoring(r.fit(shipped, split, k)) })
 		out.HeldOut = &held
 	}
 	return out, nil
@@ -56,6 +58,29 @@ type judge struct {
 	f     Fusion
 	split int
 	kinds []Label
+}
+
+// scoring is one set of constants with the scores that it gave already.
+type scoring struct {
+	constants Constants
+	up        []float64             // of all sessions
+	down      map[downKey][]float64 // of the later part
+}
+
+func (j *judge) scoring(c Constants) *scoring {
+	return &scoring{constants: c, up: j.r.scores(j.f, &c, ""), down: map[downKey][]float64{}}
+}
+
+// without are the scores of the later part with a cluster down, each of whose
+// plugins counts for so much.
+func (j *judge) without(s *scoring, key downKey) []float64 {
+	if s.down[key] == nil {
+		c := s.constants
+		c.Missing = key.missing
+		late := Replayed{plugins: j.r.plugins, sessions: j.r.sessions[j.split:]}
+		s.down[key] = late.scores(j.f, &c, key.cluster)
+	}
+	return s.down[key]
 }
 
 // split is the index of the first session to judge.
@@ -150,16 +175,16 @@ func (r *Replayed) has(kinds []Label, from, to int) bool {
 }
 
 // result measures, each kind with the constants that are made for it.
-func (j *judge) result(constants func(Label) Constants) Result {
+func (j *judge) result(constants func(Label) *scoring) Result {
 	var out Result
 	var even, shown reliability
 	downs := map[downKey]*Down{}
 	for _, kind := range j.kinds {
 		c := constants(kind)
-		k := j.one(kind, &c, &even, &shown)
+		k := j.one(kind, c, &even, &shown)
 		out.Kinds = append(out.Kinds, k.KindResult)
 		out.Poison = append(out.Poison, j.poison(kind, k.scores, k.threshold)...)
-		j.down(kind, &c, k, downs)
+		j.down(kind, c, k, downs)
 	}
 	out.ECE, out.ECEShown, out.Bins = decimals(even.ece()), decimals(shown.ece()), even.bins()
 	for _, key := range slices.SortedFunc(maps.Keys(downs), func(a, b downKey) int {
@@ -183,9 +208,9 @@ type oneKind struct {
 	threshold float64
 }
 
-func (j *judge) one(kind Label, c *Constants, even, shown *reliability) oneKind {
+func (j *judge) one(kind Label, c *scoring, even, shown *reliability) oneKind {
 	r := j.r
-	k := oneKind{KindResult: KindResult{Kind: kind}, scores: r.scores(j.f, c, "")}
+	k := oneKind{KindResult: KindResult{Kind: kind}, scores: c.up}
 	var genuine, attacks []float64
 	var all []scored
 	variants := map[string][]float64{}
@@ -318,34 +343,30 @@ type downKey struct {
 }
 
 // down adds one kind to what happens while clusters are down.
-func (j *judge) down(kind Label, c *Constants, up oneKind, downs map[downKey]*Down) {
+func (j *judge) down(kind Label, c *scoring, up oneKind, downs map[downKey]*Down) {
 	for _, g := range clusterList(j.r.plugins) {
-		tried := []float64{c.Missing}
+		tried := []float64{c.constants.Missing}
 		if g == wire.ClusterDevice {
-			tried = slices.Compact(slices.Sorted(slices.Values(append(missingSweep(), c.Missing))))
+			tried = slices.Compact(slices.Sorted(slices.Values(append(missingSweep(), c.constants.Missing))))
 		}
 		for _, missing := range tried {
-			with := *c
-			with.Missing = missing
 			key := downKey{g, missing}
 			if downs[key] == nil {
 				downs[key] = &Down{Cluster: g, Missing: missing, Become: map[Label]float64{}}
 			}
-			become, asked := j.without(kind, &with, g, up)
+			become, asked := j.outage(kind, j.without(c, key), up)
 			downs[key].Become[kind] = decimals(become)
 			downs[key].Reauthentication += asked
 		}
 	}
 }
 
-// without judges the later part with a cluster down.
-func (j *judge) without(kind Label, c *Constants, g wire.Cluster, up oneKind) (become, asked float64) {
-	r := j.r
-	late := Replayed{plugins: r.plugins, sessions: r.sessions[j.split:]}
-	scores := late.scores(j.f, c, g)
+// outage compares the later part's scores with a cluster down to those before.
+func (j *judge) outage(kind Label, scores []float64, up oneKind) (become, asked float64) {
+	late := j.r.sessions[j.split:]
 	genuine, attacks := 0.0, 0.0
 	for i := range scores {
-		s := &late.sessions[i]
+		s := &late[i]
 		again := scores[i] < up.threshold
 		switch {
 		case s.poison:
