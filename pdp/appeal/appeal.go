@@ -98,7 +98,8 @@ func New(ctx context.Context, c Config) (*Keeper, error) {
 }
 
 // File keeps a person's appeal against a decision about them. Where it was
-// somebody else, the session is ended first: nobody loses by that.
+// somebody else, the session is ended first, whether or not there is room for
+// the words: who was somebody else could have filled it.
 func (k *Keeper) File(ctx context.Context, person, decision string, kind wire.AppealKind, text string) (wire.Appeal, error) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -116,13 +117,13 @@ func (k *Keeper) File(ctx context.Context, person, decision string, kind wire.Ap
 	}
 	k.writing.Lock()
 	defer k.writing.Unlock()
-	if err := k.room(person, agency, decision); err != nil {
-		return wire.Appeal{}, err
-	}
 	if kind == wire.AppealNotMe {
 		if err := k.NotMe(ctx, person, session); err != nil {
 			return wire.Appeal{}, fmt.Errorf("appeal: ending the session: %w", err)
 		}
+	}
+	if err := k.room(person, agency, decision, kind); err != nil {
+		return wire.Appeal{}, err
 	}
 	id, err := wire.NewID(wire.PrefixAppeal, k.Random)
 	if err != nil {
@@ -132,10 +133,12 @@ func (k *Keeper) File(ctx context.Context, person, decision string, kind wire.Ap
 	return a, k.put(ctx, a)
 }
 
-func (k *Keeper) room(person, agency, decision string) error {
+// room refuses what was said already. That a decision was wrong, which anybody
+// could have said who held the session, leaves it open to say whose it was not.
+func (k *Keeper) room(person, agency, decision string, kind wire.AppealKind) error {
 	open, agencys := 0, 0
 	for _, a := range k.live() {
-		if a.Person == person && a.Decision == decision {
+		if a.Person == person && a.Decision == decision && (a.Kind == kind || a.Kind == wire.AppealNotMe) {
 			return refuse(reason.AppealTwice)
 		}
 		if a.Person == person && a.Outcome == wire.AppealOpen {

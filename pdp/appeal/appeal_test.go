@@ -125,7 +125,7 @@ func TestRefusedAppeals(t *testing.T) {
 		kind             wire.AppealKind
 		text, want       string
 	}{
-		"twice":              {"ann", "dec-ann-1", wire.AppealNotMe, "", reason.AppealTwice},
+		"twice":              {"ann", "dec-ann-1", wire.AppealWrong, "", reason.AppealTwice},
 		"of somebody else":   {"bob", "dec-ann-2", wire.AppealNotMe, "", reason.AppealDecision},
 		"of nobody":          {"", "dec--2", wire.AppealWrong, "", reason.AppealDecision},
 		"no such decision":   {"ann", "dec-1", wire.AppealWrong, "", reason.AppealDecision},
@@ -147,8 +147,32 @@ func TestRefusedAppeals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.File(t.Context(), "ann", "dec-ann-99", wire.AppealNotMe, ""); code(err) != reason.AppealTooMany || len(f.ended) != 0 {
+	if _, err := f.File(t.Context(), "ann", "dec-ann-99", wire.AppealWrong, ""); code(err) != reason.AppealTooMany || len(f.ended) != 0 {
 		t.Errorf("one too many: %v", err)
+	}
+}
+
+// TestNobodyCanKeepAPersonFromSayingNotMe: whoever holds a person's session can
+// object to all decisions before the person does.
+func TestNobodyCanKeepAPersonFromSayingNotMe(t *testing.T) {
+	f := open(t)
+	for n := range mostOpen - 1 {
+		if _, err := f.File(t.Context(), "ann", fmt.Sprint("dec-ann-", n), wire.AppealWrong, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := f.File(t.Context(), "ann", "dec-ann-0", wire.AppealNotMe, "")
+	if err != nil || len(f.ended) != 1 || a.Kind != wire.AppealNotMe {
+		t.Errorf("of a decision that was called wrong: %v, ended %v", err, f.ended)
+	}
+	for _, kind := range []wire.AppealKind{wire.AppealWrong, wire.AppealNotMe} {
+		if _, err := f.File(t.Context(), "ann", "dec-ann-0", kind, ""); code(err) != reason.AppealTwice {
+			t.Errorf("%s after it: %v", kind, err)
+		}
+	}
+	ended := len(f.ended)
+	if _, err := f.File(t.Context(), "ann", "dec-ann-99", wire.AppealNotMe, ""); code(err) != reason.AppealTooMany || len(f.ended) != ended+1 {
+		t.Errorf("without room for the words: %v, ended %v", err, f.ended)
 	}
 }
 

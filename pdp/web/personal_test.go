@@ -84,7 +84,8 @@ func TestMyPage(t *testing.T) {
 	}
 }
 
-// TestAnObjectionIsSentOnce also shows that what was said already cannot be said again.
+// TestAnObjectionIsSentOnce also shows that of a decision that was called wrong one
+// can still say that it was somebody else, and nothing else.
 func TestAnObjectionIsSentOnce(t *testing.T) {
 	w, c := registered(t)
 	w.mu.Lock()
@@ -93,8 +94,11 @@ func TestAnObjectionIsSentOnce(t *testing.T) {
 	w.signsIn(c)
 	c.language("en")
 	c.open(w.pdp + "/me")
-	if forms := c.value("[...document.querySelectorAll('form.appeal')].map((e) => e.closest('li').dataset.decision.slice(-1)).join('')"); forms != "013" {
+	if forms := c.value("[...document.querySelectorAll('form.appeal')].map((e) => e.closest('li').dataset.decision.slice(-1)).join('')"); forms != "0123" {
 		t.Errorf("one can object to %s", forms)
+	}
+	if left := c.value("[...document.querySelectorAll('li:nth-child(3) form.appeal button')].map((e) => e.value).join(' ')"); left != "not-me" {
+		t.Errorf("of a decision that was called wrong one can say %s", left)
 	}
 	c.value("document.querySelector('details').open = true")
 	c.do(sendKeys("textarea", "I was on leave"))
