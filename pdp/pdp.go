@@ -68,6 +68,7 @@ type PDP struct {
 	inputs     *recorded.Keeper
 	history    *history
 	appeals    *appeal.Keeper
+	visits     *visits
 	sessions   *session.Manager
 	pages      *web.Site
 	agents     *api.API
@@ -92,7 +93,7 @@ func (p *PDP) score(deviceID string) (int, bool) {
 // New opens the PDP's state and wires its parts. Nothing listens before Run.
 func New(ctx context.Context, c Config, version string, logger *slog.Logger) (p *PDP, err error) {
 	p = &PDP{config: c, version: version, logger: logger, started: time.Now(),
-		lanes: map[string]*admission.Lane{}, pageTurns: admission.NewGate(maxPages, pagesWaiting, pagesPatience)}
+		lanes: map[string]*admission.Lane{}, pageTurns: admission.NewGate(maxPages, pagesWaiting, pagesPatience), visits: newVisits()}
 	if p.operations, err = newOperations(ctx, c, version, logger); err != nil {
 		return nil, err
 	}

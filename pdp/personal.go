@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/problem"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -52,6 +53,11 @@ func (p *PDP) personal(ctx context.Context, r *http.Request) (out wire.Personal,
 	if err != nil || !known {
 		return wire.Personal{}, false, err
 	}
+	leave, err := p.visits.enter(ctx, person, signIn)
+	if err != nil {
+		return wire.Personal{}, true, err
+	}
+	defer leave()
 	out = wire.Personal{Person: person, SignedInAt: signIn.At, Appeals: p.appeals.Of(person.ID)}
 	agency, err := p.names.Agency(ctx, person.Agency)
 	if err != nil {
@@ -84,7 +90,7 @@ func (p *PDP) personalHistory(ctx context.Context, out *wire.Personal) error {
 			return err
 		}
 		for _, a := range out.Appeals {
-			if a.Decision == d.ID {
+			if a.Decision == d.ID && d.Appealed != wire.AppealNotMe {
 				d.Appealed = a.Kind
 			}
 		}
@@ -182,8 +188,9 @@ func (n *namesOf) owned(ctx context.Context, person wire.Person) error {
 	return err
 }
 
-// fileAppeal answers POST /me/appeals {decision, kind, text} → {id}.
-func (p *PDP) fileAppeal(w http.ResponseWriter, r *http.Request, person wire.Person) {
+// fileAppeal answers POST /me/appeals {decision, kind, text} → {id}. Slow
+// senders wait at their own cost: a turn is taken for what was read.
+func (p *PDP) fileAppeal(w http.ResponseWriter, r *http.Request, person wire.Person, signIn wire.SignIn) {
 	var in struct {
 		Decision string          `json:"decision"`
 		Kind     wire.AppealKind `json:"kind"`
@@ -194,13 +201,16 @@ func (p *PDP) fileAppeal(w http.ResponseWriter, r *http.Request, person wire.Per
 	}
 	// A browser that goes away leaves no half of it.
 	ctx := context.WithoutCancel(r.Context())
-	made, err := p.appeals.File(ctx, person.ID, in.Decision, in.Kind, in.Text)
-	if err == nil {
-		err = p.recordAppeal(ctx, made)
+	made, err := p.takeAppeal(ctx, person, signIn, in.Decision, in.Kind, in.Text)
+	var refused interface {
+		Status() int
+		Reason() wire.Reason
 	}
-	var refused *appeal.InputError
 	switch {
 	case errors.As(err, &refused):
+		if refused.Status() == http.StatusServiceUnavailable {
+			admission.Busy(w.Header())
+		}
 		problem.Write(w, r, refused.Status(), refused.Reason())
 	case err != nil:
 		p.logger.Error("an appeal is not kept", "decision", in.Decision, "error", err)
@@ -208,6 +218,19 @@ func (p *PDP) fileAppeal(w http.ResponseWriter, r *http.Request, person wire.Per
 	default:
 		problem.WriteJSON(w, r, map[string]string{"id": made.ID})
 	}
+}
+
+// takeAppeal reads the log for the decision that is meant: in its turn.
+func (p *PDP) takeAppeal(ctx context.Context, person wire.Person, signIn wire.SignIn, decision string, kind wire.AppealKind, text string) (made wire.Appeal, err error) {
+	leave, err := p.visits.enter(ctx, person, signIn)
+	if err != nil {
+		return made, err
+	}
+	defer leave()
+	if made, err = p.appeals.File(ctx, person.ID, decision, kind, text); err != nil {
+		return made, err
+	}
+	return made, p.recordAppeal(ctx, made)
 }
 
 // recordAppeal writes who objected to what; the words stay where they can be erased.

@@ -208,7 +208,7 @@ func (p *PDP) webHandler() http.Handler {
 	mux.Handle("/a/", published)
 	mux.Handle("/.well-known/oauth-authorization-server/", published)
 	p.signalRoutes(mux)
-	mux.Handle("/me/appeals", p.pageTurns.Handler(p.people.Personal(p.fileAppeal)))
+	mux.Handle("/me/appeals", p.people.Personal(p.fileAppeal))
 	mux.Handle("/", p.pageTurns.Handler(p.pages.Handler()))
 	return mux
 }

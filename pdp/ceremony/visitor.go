@@ -25,16 +25,16 @@ func (c *Ceremony) Visitor(r *http.Request) (person wire.Person, signIn wire.Sig
 
 // Personal answers a POST of the PDP's own pages by somebody who is signed in
 // there. Everybody else's is refused before next sees it.
-func (c *Ceremony) Personal(next func(http.ResponseWriter, *http.Request, wire.Person)) http.Handler {
+func (c *Ceremony) Personal(next func(http.ResponseWriter, *http.Request, wire.Person, wire.SignIn)) http.Handler {
 	return c.guard(func(w http.ResponseWriter, r *http.Request) {
-		person, _, known, err := c.Visitor(r)
+		person, signIn, known, err := c.Visitor(r)
 		switch {
 		case err != nil:
 			c.answerRefusal(w, r, "visitor", err)
 		case !known:
 			problem.Write(w, r, http.StatusUnauthorized, reason.New(reason.PersonalSignIn))
 		default:
-			next(w, r, person)
+			next(w, r, person, signIn)
 		}
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
@@ -38,7 +37,6 @@ type Site struct {
 	texts     map[reason.Language]catalogue
 	files     *files
 	signInCSP string
-	reads     *admission.Gate
 }
 
 // New returns a Site, or an error for a faulty configuration, template or text.
@@ -50,7 +48,7 @@ func New(config Config) (*Site, error) {
 	if config.AgentPort <= 0 || config.AgentPort > 65535 || config.Describe == nil || config.Personal == nil || config.Logger == nil {
 		return nil, errors.New("web: AgentPort, Describe, Personal and Logger are required")
 	}
-	s := &Site{config: config, signInCSP: signInPolicy(config.AgentPort), reads: newPersonalGate()}
+	s := &Site{config: config, signInCSP: signInPolicy(config.AgentPort)}
 	if s.texts, err = loadTexts(); err != nil {
 		return nil, err
 	}

@@ -4,27 +4,14 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/menshen-zt/menshen/internal/admission"
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
 )
 
-// Reading a person's last decisions reads the log: so many pages at a time,
-// and so many that wait for so long.
-const (
-	personalReads    = 2
-	personalWaiting  = 16
-	personalPatience = 5 * time.Second
-)
-
-func newPersonalGate() *admission.Gate {
-	return admission.NewGate(personalReads, personalWaiting, personalPatience)
-}
-
 // Personal is who a request comes from and what is known of them; known is
-// false where nobody is signed in.
+// false where nobody is signed in. Its errors may carry a reason and a status.
 type Personal func(ctx context.Context, r *http.Request) (p wire.Personal, known bool, err error)
 
 type personalContent struct {
@@ -52,17 +39,16 @@ type termRow struct {
 
 // personal is the person's own page: pages, rule 9.
 func (s *Site) personal(w http.ResponseWriter, r *http.Request) {
-	leave, ok := s.reads.Enter(r.Context())
-	if !ok {
-		admission.Busy(w.Header())
-		s.fault(w, r, ownHost, http.StatusServiceUnavailable, reason.New(reason.PersonalBusy), "/me")
-		return
-	}
-	defer leave()
 	p, known, err := s.config.Personal(r.Context(), r)
 	if err != nil {
-		s.config.Logger.ErrorContext(r.Context(), "a personal page cannot be shown", "error", err.Error())
-		s.fault(w, r, ownHost, http.StatusServiceUnavailable, reason.New(reason.Unavailable), "/me")
+		status, why := explain(err)
+		if why.Code == reason.Unavailable { // a refusal is the caller's, who could fill the log
+			s.config.Logger.ErrorContext(r.Context(), "a personal page cannot be shown", "error", err.Error())
+		}
+		if status == http.StatusServiceUnavailable {
+			admission.Busy(w.Header())
+		}
+		s.fault(w, r, ownHost, status, why, "/me")
 		return
 	}
 	if !known {

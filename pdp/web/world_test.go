@@ -233,7 +233,7 @@ func (w *world) mine(_ context.Context, r *http.Request) (wire.Personal, bool, e
 }
 
 // objects takes one objection and refuses the next.
-func (w *world) objects(out http.ResponseWriter, r *http.Request, _ wire.Person) {
+func (w *world) objects(out http.ResponseWriter, r *http.Request, _ wire.Person, _ wire.SignIn) {
 	raw, err := io.ReadAll(r.Body)
 	w.mu.Lock()
 	defer w.mu.Unlock()
