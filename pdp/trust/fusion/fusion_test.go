@@ -237,3 +237,39 @@ func BenchmarkFuse(b *testing.B) {
 		Fuse(w, in)
 	}
 }
+
+// TestAMutedAlarmHidesNoOther: what an officer found harmless must not carry
+// off what nobody looked at (requirements 31).
+func TestAMutedAlarmHidesNoOther(t *testing.T) {
+	w := weights(t)
+	type heard struct {
+		code string
+		nats float64
+	}
+	for name, c := range map[string]struct {
+		heard       []heard
+		plain, safe float64 // nats without the muting of 003, and with it
+	}{
+		"alone":                      {[]heard{{"ZT-TRU-003", -3}}, -3, 0},
+		"after another":              {[]heard{{"ZT-TRU-111", -1}, {"ZT-TRU-003", -3}}, -3, -1},
+		"after a worse one":          {[]heard{{"ZT-TRU-111", -3}, {"ZT-TRU-003", -1}}, -1, -1},
+		"before another":             {[]heard{{"ZT-TRU-003", -3}, {"ZT-TRU-111", -1}}, -1, -1},
+		"after contrary evidence":    {[]heard{{"ZT-TRU-111", -1}, {"ZT-TRU-001", 1}, {"ZT-TRU-003", -3}}, -3, 0},
+		"after several, the newest":  {[]heard{{"ZT-TRU-111", -2}, {"ZT-TRU-131", -1}, {"ZT-TRU-003", -3}}, -3, -1},
+		"after the same, said again": {[]heard{{"ZT-TRU-111", -2}, {"ZT-TRU-111", -1}, {"ZT-TRU-003", -3}}, -3, -1},
+	} {
+		p := Plugin{Name: "a", Cluster: wire.ClusterNetwork}
+		for i, h := range c.heard {
+			v := said("a", wire.ClusterNetwork, h.nats).Verdict
+			v.ObservedAt, v.Reasons = at.Add(time.Duration(i)), []wire.Reason{{Code: h.code}}
+			p = p.Hear(w, v)
+		}
+		for quiet, want := range map[string]float64{"": c.plain, "ZT-TRU-003": c.safe} {
+			in := base(p)
+			in.Muted = []string{quiet}
+			if got := Fuse(w, in).Nats - 2.5; !near(got, want) {
+				t.Errorf("%s, muted %q: %.4f, want %.4f", name, quiet, got, want)
+			}
+		}
+	}
+}

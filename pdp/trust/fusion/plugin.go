@@ -1,6 +1,7 @@
 package fusion
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -17,7 +18,15 @@ type Plugin struct {
 	Verdict wire.Verdict
 	// Last is its newest evidence, for or against, whatever came after it.
 	Last Evidence
+	// Against is the newest evidence against of each set of reasons, since
+	// Cleared, which is when there was evidence for: what is left when an officer
+	// mutes the newest.
+	Against []Evidence
+	Cleared time.Time
 }
+
+// maxAgainst bounds the sets of reasons; the newest stay.
+const maxAgainst = 4
 
 // Evidence is what a usable verdict weighed when it was observed, in nats.
 // Evidence against stays (as an alarm) when its plugin abstains or goes away,
@@ -42,10 +51,56 @@ func (p Plugin) Hear(w *Weights, v wire.Verdict) Plugin {
 		return p
 	}
 	p.Last = Remember(w, p.Last, v)
+	p = p.note(Evidence{Nats: Weigh(w, &v), At: v.ObservedAt, Reasons: v.Reasons})
 	if v.ObservedAt.After(p.Verdict.ObservedAt) || v.ObservedAt.Equal(p.Verdict.ObservedAt) && worse(w, &v, &p.Verdict) {
 		p.Verdict = v
 	}
 	return p
+}
+
+// note keeps evidence against by its reasons, and drops what evidence for came
+// after. In which order it comes changes nothing.
+func (p Plugin) note(e Evidence) Plugin {
+	switch {
+	case e.Nats > 0 && e.At.After(p.Cleared):
+		p.Cleared = e.At
+	case !(e.Nats < 0):
+		return p
+	}
+	all := slices.Clone(p.Against)
+	if e.Nats < 0 {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b Evidence) int { // the newest first, of one moment the worst
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Nats, b.Nats), slices.Compare(a.codes(), b.codes()))
+	})
+	p.Against = nil
+	for _, one := range all {
+		same := func(kept Evidence) bool { return slices.Equal(kept.codes(), one.codes()) }
+		if len(p.Against) < maxAgainst && !one.At.Before(p.Cleared) && !slices.ContainsFunc(p.Against, same) {
+			p.Against = append(p.Against, one)
+		}
+	}
+	return p
+}
+
+// Share returns the plugin with the evidence against of the same plugin about
+// another session of the same sign-in; evidence for is that session's own.
+func (p Plugin) Share(of Plugin) Plugin {
+	for _, e := range of.Against {
+		p.Last = newer(p.Last, e)
+		p = p.note(e)
+	}
+	return p
+}
+
+func (e Evidence) codes() []string {
+	codes := make([]string, len(e.Reasons))
+	for i, r := range e.Reasons {
+		codes[i] = r.Code
+	}
+	slices.Sort(codes)
+	return codes
 }
 
 // worse orders verdicts of one moment: missing, against, abstained, for.
@@ -63,7 +118,12 @@ func worse(w *Weights, a, b *wire.Verdict) bool {
 // Remember returns the newest evidence after one more verdict. An abstention,
 // an absence and an answer that weighs nothing leave it as it was.
 func Remember(w *Weights, old Evidence, v wire.Verdict) Evidence {
-	e := Evidence{Nats: Weigh(w, &v), At: v.ObservedAt, Reasons: v.Reasons}
+	return newer(old, Evidence{Nats: Weigh(w, &v), At: v.ObservedAt, Reasons: v.Reasons})
+}
+
+// newer returns the newer evidence, of one moment the worse; what weighs
+// nothing is none.
+func newer(old, e Evidence) Evidence {
 	if e.Nats == 0 || e.At.Before(old.At) || e.At.Equal(old.At) && old.Nats <= e.Nats {
 		return old
 	}
@@ -100,13 +160,26 @@ func muted(plugin string, reasons []wire.Reason, quiet []string) bool {
 	return len(reasons) > 0
 }
 
+// alarm is what is left of the newest evidence against. Where that is muted an
+// older one for other reasons stands as if the newer had not been; muting never
+// lowers.
+func (p *Plugin) alarm(w *Weights, now time.Time, quiet []string) float64 {
+	newest := p.Last.alarm(w, now)
+	if !muted(p.Name, p.Last.Reasons, quiet) {
+		return newest
+	}
+	for _, e := range p.Against {
+		if !muted(p.Name, e.Reasons, quiet) {
+			return max(newest, e.alarm(w, now))
+		}
+	}
+	return 0
+}
+
 // contribution is e_i of the plugin now, whatever became of it.
 func (p *Plugin) contribution(w *Weights, now time.Time, quiet []string) (float64, string, []wire.Reason) {
 	v := &p.Verdict
-	alarm := p.Last.alarm(w, now)
-	if muted(p.Name, p.Last.Reasons, quiet) {
-		alarm = 0
-	}
+	alarm := p.alarm(w, now, quiet)
 	switch {
 	case v.Missing || v.ObservedAt.IsZero():
 		reasons := v.Reasons

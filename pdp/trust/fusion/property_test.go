@@ -101,6 +101,7 @@ func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 			if i > 0 && r.IntN(4) == 0 {
 				words[i].ObservedAt = words[i-1].ObservedAt
 			}
+			words[i].Reasons = []wire.Reason{{Code: []string{"ZT-TRU-003", "ZT-TRU-111", "ZT-TRU-131"}[r.IntN(3)]}}
 		}
 		hear := func() Plugin {
 			heard := p
@@ -111,9 +112,13 @@ func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 		}
 		first := hear()
 		r.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
-		a, b := Fuse(w, base(first)), Fuse(w, base(hear()))
-		if a.Nats != b.Nats || a.Coverage != b.Coverage {
-			t.Fatalf("%v or %v of %+v", a.Nats, b.Nats, words)
+		second := hear()
+		for _, quiet := range []string{"", "ZT-TRU-003"} {
+			one, two := base(first), base(second)
+			one.Muted, two.Muted = []string{quiet}, []string{quiet}
+			if a, b := Fuse(w, one), Fuse(w, two); a.Nats != b.Nats || a.Coverage != b.Coverage {
+				t.Fatalf("%v or %v of %+v", a.Nats, b.Nats, words)
+			}
 		}
 	})
 }
