@@ -62,6 +62,7 @@ func (t *Trust) session(s Situation) *session {
 	}
 	one := &session{situation: s, plugins: map[string]plugin{}, beside: map[string]*fusion.Rising{}}
 	one.register(t.config.Plugins.Registered())
+	t.recall(one)
 	t.sessions.Store(s.SessionID, one)
 	t.count++
 	return one
@@ -71,8 +72,9 @@ func (t *Trust) session(s Situation) *session {
 func (t *Trust) Forget(sessionID string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, was := t.sessions.LoadAndDelete(sessionID); was {
+	if one, was := t.sessions.LoadAndDelete(sessionID); was {
 		t.count--
+		t.remember(one.(*session))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,10 +101,12 @@ type Trust struct {
 	newsMu sync.Mutex
 	news   news
 
-	// sessions are read without a lock; mu guards how many there are.
+	// sessions are read without a lock; mu guards how many there are, and what
+	// was said of those that are over.
 	sessions sync.Map // session id → *session
 	mu       sync.Mutex
 	count    int
+	over     map[touch]said
 }
 
 // New returns a Trust. Call Run to keep its assessments fresh.
@@ -131,6 +134,7 @@ func New(c Config) (*Trust, error) {
 	}
 	return &Trust{
 		config: c, wake: make(chan struct{}, 1), news: emptyNews(), failures: make(chan wire.FailedSignIn, maxFailures),
+		over: map[touch]said{},
 	}, nil
 }
 
@@ -158,35 +162,31 @@ func (t *Trust) Assess(ctx context.Context, s Situation) wire.TrustAssessment {
 
 // Joined assesses a session that rests on the same touch of the key as another
 // one, which was assessed and taught already: no verdict counts for more than
-// the plugin said then.
+// the plugin said then, and an alarm that stands there stands here too.
 func (t *Trust) Joined(ctx context.Context, s Situation, first string) wire.TrustAssessment {
 	one := t.session(s)
 	if one == nil {
 		return wire.TrustAssessment{}
 	}
-	for name, said := range t.atSignIn(first) {
+	for name, there := range t.known(first) {
 		one.mu.Lock()
-		p := one.plugins[name]
-		p.atSignIn = said
-		one.plugins[name] = p
+		if p, registered := one.plugins[name]; registered {
+			one.plugins[name] = p.joined(there)
+		}
 		one.mu.Unlock()
 	}
 	return t.assess(ctx, s, false)
 }
 
-// atSignIn returns what plugins said at a session's sign-in.
-func (t *Trust) atSignIn(sessionID string) map[string]wire.Verdict {
+// known returns what is known of plugins in a session.
+func (t *Trust) known(sessionID string) map[string]plugin {
 	one := t.find(sessionID)
 	if one == nil {
 		return nil
 	}
 	one.mu.Lock()
 	defer one.mu.Unlock()
-	said := make(map[string]wire.Verdict, len(one.plugins))
-	for name, p := range one.plugins {
-		said[name] = p.atSignIn
-	}
-	return said
+	return maps.Clone(one.plugins)
 }
 
 func (t *Trust) assess(ctx context.Context, s Situation, signIn bool) wire.TrustAssessment {

@@ -312,6 +312,80 @@ func TestASecondSessionRestsOnWhatWasSaidBeforeTheTouchWasTaught(t *testing.T) {
 	}
 }
 
+// TestSigningOutLosesNoDoubt: by the same touch of the key one comes to another
+// portal as doubted as one left the first, whatever plugins have learned since.
+func TestSigningOutLosesNoDoubt(t *testing.T) {
+	later := situation("ses-3")
+	later.SignIn.At = at.Add(time.Second)
+	for name, c := range map[string]struct {
+		at   Situation
+		want float64
+	}{
+		"by the same touch": {situation("ses-2"), -2},
+		"by a new touch":    {later, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.speak(-2)
+			r.SignedIn(t.Context(), situation("ses-1"))
+			r.Trust.Forget("ses-1")
+			r.speak(5)
+			for _, term := range r.Trust.Assess(t.Context(), c.at).Terms {
+				if term.Name == "net" && !near(term.Nats, c.want) {
+					t.Errorf("%+v, want %v", term, c.want)
+				}
+			}
+		})
+	}
+}
+
+// TestAnAlarmStandsInASecondSession: where the plugin has nothing to say of it,
+// what it said of the first still counts.
+func TestAnAlarmStandsInASecondSession(t *testing.T) {
+	for name, over := range map[string]bool{"beside the first": false, "after the first": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.speak(2)
+			r.SignedIn(t.Context(), situation("ses-1"))
+			r.pass(time.Second)
+			r.speak(-3)
+			r.Trust.Assess(t.Context(), situation("ses-1"))
+			if over {
+				r.Trust.Forget("ses-1")
+			}
+			r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, Abstained: true, TTL: time.Hour}
+			for _, term := range r.Joined(t.Context(), situation("ses-2"), "ses-1").Terms {
+				if term.Name == "net" && !near(term.Nats, -3) {
+					t.Errorf("%+v", term)
+				}
+			}
+		})
+	}
+}
+
+// TestWhatIsOverIsBounded, and kept no longer than a sign-in lasts.
+func TestWhatIsOverIsBounded(t *testing.T) {
+	r := newRig(t)
+	one := func(n int) Situation {
+		s := situation("ses-1")
+		s.SignIn.At = r.now.Add(-time.Duration(n) * time.Second)
+		return s
+	}
+	for n := range 5 {
+		r.SignedIn(t.Context(), one(n))
+		r.Trust.Forget("ses-1")
+	}
+	if len(r.over) != 3 {
+		t.Fatalf("%d are kept", len(r.over))
+	}
+	r.pass(sessionLife + time.Hour)
+	r.SignedIn(t.Context(), one(0))
+	r.Trust.Forget("ses-1")
+	if len(r.over) != 1 {
+		t.Errorf("%d are kept", len(r.over))
+	}
+}
+
 func TestADeadPluginIsFeltInEverySession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
