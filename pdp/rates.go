@@ -1,9 +1,11 @@
 package pdp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -129,12 +131,20 @@ func (c *rateCount) add(name, person string, d *wire.Decision) {
 	}
 }
 
-// told returns the rows that enough people stand behind, by name.
+// told returns the rows that enough people stand behind, by name. The rows that
+// are left out add up to what the sum of another breakdown, less the rows that
+// are told, gives away: where fewer than ratesMinPeople stand behind them all,
+// the smallest of the others is left out too.
 func (c *rateCount) told() (rows []wire.RateRow, few int) {
-	for _, row := range c.rows {
+	all := slices.SortedFunc(maps.Values(c.rows), func(a, b *rateRow) int {
+		return cmp.Or(cmp.Compare(len(a.people), len(b.people)), strings.Compare(a.Name, b.Name))
+	})
+	apart := map[string]bool{} // the people behind what is left out
+	for _, row := range all {
 		row.People = len(row.people)
-		if row.People < ratesMinPeople {
+		if row.People < ratesMinPeople || few > 0 && len(apart) < ratesMinPeople {
 			few++
+			maps.Copy(apart, row.people)
 			continue
 		}
 		for _, denied := range row.people {

@@ -20,12 +20,34 @@ func TestRatesOfFewAreNotTold(t *testing.T) {
 			c.add("office", person, &wire.Decision{})
 		}
 	}
+	c.add("evening", "per-0", &wire.Decision{}) // with office: ten people
 	c.add("night", "per-0", &wire.Decision{})
 	c.add("night", "per-0", &wire.Decision{Effect: wire.Allow, Reasons: []wire.Reason{reason.New(reason.TrustReadOnly)}})
 	rows, few := c.told()
 	want := wire.RateRow{Name: "night", People: 10, Decisions: 22, StepUps: 10, Denials: 1, ByScore: 11, PeopleDenied: 1}
-	if len(rows) != 1 || rows[0] != want || few != 1 {
+	if len(rows) != 1 || rows[0] != want || few != 2 {
 		t.Errorf("%+v, %d of few", rows, few)
+	}
+}
+
+// TestRatesOfFewAreNotWorkedOut: all decisions, which another breakdown tells,
+// less those that are told, must not be those of few.
+func TestRatesOfFewAreNotWorkedOut(t *testing.T) {
+	c := rateCount{rows: map[string]*rateRow{}}
+	add := func(name string, people int) {
+		for n := range people {
+			c.add(name, fmt.Sprint(name, n), &wire.Decision{})
+		}
+	}
+	add("large", 30)
+	add("small", 12)
+	add("few", 3)
+	if rows, few := c.told(); len(rows) != 1 || rows[0].Name != "large" || few != 2 {
+		t.Errorf("%+v, %d of few", rows, few)
+	}
+	add("others", 7)
+	if rows, few := c.told(); len(rows) != 2 || rows[1].Name != "small" || few != 2 {
+		t.Errorf("enough stand behind those of few together: %+v, %d of few", rows, few)
 	}
 }
 

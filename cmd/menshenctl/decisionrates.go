@@ -46,7 +46,7 @@ func (a *app) printRates(rates wire.DecisionRates) {
 	}, rows)
 	if rates.FewPeople > 0 {
 		n, least := strconv.Itoa(rates.FewPeople), strconv.Itoa(rates.MinPeople)
-		a.printf("%s\n", a.say(n+" rows are not shown: fewer than "+least+" people stand behind each.", "有 "+n+" 列未顯示：每列不足 "+least+" 人。"))
+		a.printf("%s\n", a.say(n+" rows are not shown: fewer than "+least+" people stand behind each, or behind all of them.", "有 "+n+" 列未顯示：每列不足 "+least+" 人，或合計不足 "+least+" 人。"))
 	}
 	if !rates.Until.IsZero() {
 		a.printf("%s %s\n", a.say("The log is long: it was read so far only, up to", "紀錄過長，僅讀取至"), a.moment(rates.Until))

@@ -23,7 +23,7 @@ type DecisionRates struct {
 	Until time.Time `json:"until,omitzero"`
 	Rows  []RateRow `json:"rows"`
 	// FewPeople is how many rows are left out because fewer than MinPeople stand
-	// behind each: a rate of few tells of one.
+	// behind each, or behind all that are left out: a rate of few tells of one.
 	FewPeople int `json:"few_people,omitempty"`
 	MinPeople int `json:"min_people"`
 }
