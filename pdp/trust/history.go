@@ -65,6 +65,8 @@ type sheet struct {
 	V            int                `json:"v"`
 	Expires      time.Time          `json:"expires"`
 	Observations []wire.Observation `json:"observations"` // oldest first
+	// Genuine are the times of those that an officer vouched for.
+	Genuine []time.Time `json:"genuine,omitempty"`
 }
 
 // sheetVersion is 2 since an observation says its kind; before that only
@@ -168,22 +170,31 @@ func latest(all []wire.Observation) []wire.Observation {
 const judgedWithin = 2 * time.Minute
 
 // judge finds a person's sign-in, and drops it where it was not the person's.
-func (h *History) judge(ctx context.Context, personID string, signIn time.Time, genuine bool) (wire.Observation, error) {
-	var found wire.Observation
-	err := h.change(ctx, h.Pseudonym("person", personID), func(page *sheet) error {
+// Again says that the same was said of it before: however often somebody vouches
+// for a sign-in, it is one.
+func (h *History) judge(ctx context.Context, personID string, signIn time.Time, genuine bool) (found wire.Observation, again bool, err error) {
+	err = h.change(ctx, h.Pseudonym("person", personID), func(page *sheet) error {
 		at := slices.IndexFunc(page.Observations, func(o wire.Observation) bool {
 			return o.Kind == wire.ObservedSignIn && !o.At.Before(signIn) && o.At.Before(signIn.Add(judgedWithin))
 		})
 		if at < 0 {
 			return fmt.Errorf("no such sign-in is held: %w", store.ErrNotFound)
 		}
-		found = page.Observations[at]
+		found, again = page.Observations[at], false
 		if !genuine {
 			page.Observations = slices.Delete(page.Observations, at, at+1)
+			return nil
 		}
+		if again = slices.ContainsFunc(page.Genuine, found.At.Equal); !again {
+			page.Genuine = append(page.Genuine, found.At)
+		}
+		held := func(at time.Time) bool {
+			return slices.ContainsFunc(page.Observations, func(o wire.Observation) bool { return o.At.Equal(at) })
+		}
+		page.Genuine = slices.DeleteFunc(page.Genuine, func(at time.Time) bool { return !held(at) })
 		return nil
 	})
-	return found, err
+	return found, again, err
 }
 
 // Erase forgets a person.

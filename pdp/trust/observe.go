@@ -131,8 +131,8 @@ func (t *Trust) fail(ctx context.Context, f wire.FailedSignIn) {
 // the person around that time. What was not the person is never taught again
 // (requirements 31). An error wraps store.ErrNotFound where it is not held.
 func (t *Trust) Judge(ctx context.Context, personID string, signIn time.Time, genuine bool) error {
-	o, err := t.config.History.judge(ctx, personID, signIn, genuine)
-	if err != nil {
+	o, again, err := t.config.History.judge(ctx, personID, signIn, genuine)
+	if err != nil || again {
 		return err
 	}
 	return t.config.Plugins.Learn(ctx, o, genuine)

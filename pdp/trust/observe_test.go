@@ -199,6 +199,24 @@ func TestAnOfficersWordOnASignIn(t *testing.T) {
 	}
 }
 
+// TestAWordIsTaughtOnce: plugins must not hold a sign-in for ten because an
+// officer vouched for it ten times; it can still be found not to be the person's.
+func TestAWordIsTaughtOnce(t *testing.T) {
+	r := newRig(t)
+	r.SignedIn(t.Context(), situation("ses-1"))
+	for range 10 {
+		if err := r.Judge(t.Context(), "per-1", at, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(r.learned) != 1 {
+		t.Errorf("learned %d times", len(r.learned))
+	}
+	if err := r.Judge(t.Context(), "per-1", at, false); err != nil || len(r.learned) != 2 || r.learned[1].genuine {
+		t.Errorf("%+v, %v", r.learned, err)
+	}
+}
+
 // What is erased is gone from the store as it lies there, and from plugins
 // (requirements 32).
 func TestAnErasedPersonIsReallyGone(t *testing.T) {
