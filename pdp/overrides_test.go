@@ -235,14 +235,21 @@ func TestATrialIsKeptOverARestart(t *testing.T) {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	w.situation.trust.Try(nil)
-	if err := w.situation.loadTrial(t.Context(), w.state.store); err != nil || w.situation.trust.Tried().Points != 5 {
+	if err := w.situation.loadTrial(t.Context(), w.state.store, slog.New(slog.DiscardHandler)); err != nil || w.situation.trust.Tried().Points != 5 {
 		t.Errorf("read again: %v", err)
 	}
 	if _, err := a.EndTrial(t.Context()); err != nil || w.situation.trust.Tried() != nil {
 		t.Error(err)
 	}
-	if err := w.situation.loadTrial(t.Context(), w.state.store); err != nil || w.situation.trust.Tried() != nil {
+	if err := w.situation.loadTrial(t.Context(), w.state.store, slog.New(slog.DiscardHandler)); err != nil || w.situation.trust.Tried() != nil {
 		t.Error("it is over, and came back")
+	}
+	for _, kept := range []string{`{"v":1,"weights":"of another version"}`, `{`} {
+		_, err := w.state.store.Txn(t.Context(), nil, []store.Op{{Key: trialKey(), Value: []byte(kept)}})
+		must(t, err)
+		if err := w.situation.loadTrial(t.Context(), w.state.store, slog.New(slog.DiscardHandler)); err != nil || w.situation.trust.Tried() != nil {
+			t.Errorf("a trial that cannot be read stops the start: %v", err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -127,7 +128,9 @@ func parseTrial(k keptTrial) (*trust.Trial, error) {
 	return trial, nil
 }
 
-func (s *situation) loadTrial(ctx context.Context, from store.Store) error {
+// loadTrial goes on with what was tried. A trial counts nowhere, so one that
+// cannot be read, as after an upgrade, does not stop the PDP.
+func (s *situation) loadTrial(ctx context.Context, from store.Store, logger *slog.Logger) error {
 	record, err := from.Get(ctx, trialKey(), store.Linearizable)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -136,12 +139,14 @@ func (s *situation) loadTrial(ctx context.Context, from store.Store) error {
 		return err
 	}
 	var k keptTrial
-	if err := json.Unmarshal(record.Value, &k); err != nil {
-		return fmt.Errorf("pdp: trial: %w", err)
+	err = json.Unmarshal(record.Value, &k)
+	var trial *trust.Trial
+	if err == nil {
+		trial, err = parseTrial(k)
 	}
-	trial, err := parseTrial(k)
 	if err != nil {
-		return err
+		logger.Error("what was tried beside the weights in force cannot be read and is tried no more", "error", err)
+		return nil
 	}
 	s.begin(k.Since, trial)
 	return nil

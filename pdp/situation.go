@@ -93,7 +93,7 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 	one.trust = fusion
 	one.mu.Unlock()
 	one.overrides.Subscribe(fusion.OverrideChanged)
-	if err := one.loadTrial(ctx, s.store); err != nil {
+	if err := one.loadTrial(ctx, s.store, logger); err != nil {
 		one.plugins.Close()
 		return nil, err
 	}
