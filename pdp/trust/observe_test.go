@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,6 +291,43 @@ func TestAnOverrideIsFeltAtOnce(t *testing.T) {
 			if got := r.Current("ses-1"); len(got.Muted) != 1 || len(r.seen) != asked {
 				t.Errorf("%+v: %+v", o, got)
 			}
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// TestASlowPluginHoldsUpNoOfficer: an override that is lifted, or a plugin that
+// goes down, lowers at once, also while the sessions are being refreshed.
+func TestASlowPluginHoldsUpNoOfficer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		r.say["net"] = wire.Verdict{Plugin: "net", Cluster: wire.ClusterNetwork, LLR: -3, Confidence: 1, TTL: time.Hour, Reasons: []wire.Reason{{Code: "ZT-TRU-003"}}}
+		var lifted atomic.Bool
+		r.config.Muted = func(Situation, time.Time) Muting {
+			if lifted.Load() {
+				return Muting{}
+			}
+			return Muting{Codes: []string{"ZT-TRU-003"}, IDs: []string{"ovr-1"}}
+		}
+		r.SignedIn(ctx, situation("ses-1"))
+		r.hold = make(chan struct{})
+		go r.Run(ctx)
+		r.PluginChanged("net", true) // all are asked anew
+		synctest.Wait()
+		lifted.Store(true)
+		r.OverrideChanged(wire.TrustOverride{Person: "per-1"})
+		synctest.Wait()
+		if got := r.Current("ses-1"); len(got.Muted) != 0 || got.Nats > 0 {
+			t.Errorf("still muted: %+v", got)
+		}
+		r.PluginChanged("net", true)
+		synctest.Wait()
+		close(r.hold)
+		synctest.Wait()
+		if len(r.seen) != 3 { // at the sign-in, in the refresh, and with the plugin that came up
+			t.Errorf("asked %d times", len(r.seen))
 		}
 		cancel()
 		synctest.Wait()

@@ -118,9 +118,11 @@ func (s *session) where() Situation {
 	return s.situation
 }
 
-// refresh assesses all sessions, a few at a time.
+// refresh assesses all sessions, a few at a time. With many sessions, or a
+// plugin that is slow, it takes long: what lowers a score meanwhile is not kept
+// waiting.
 func (t *Trust) refresh(ctx context.Context) {
-	queue := make(chan Situation)
+	queue, done := make(chan Situation), make(chan struct{})
 	var workers sync.WaitGroup
 	for range refreshWorkers {
 		workers.Go(func() {
@@ -129,14 +131,30 @@ func (t *Trust) refresh(ctx context.Context) {
 			}
 		})
 	}
-	for _, s := range t.situations() {
+	go func() {
+		defer close(done)
+		defer workers.Wait()
+		defer close(queue)
+		for _, s := range t.situations() {
+			select {
+			case queue <- s:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	again := false // a plugin came up: not all were asked with it
+	for {
 		select {
-		case queue <- s:
-		case <-ctx.Done():
+		case <-t.wake:
+			again = t.catchUp() || again
+		case <-done:
+			if again {
+				t.note(func(n *news) { n.up = true })
+			}
+			return
 		}
 	}
-	close(queue)
-	workers.Wait()
 }
 
 // situations lists the live sessions and drops those that have outlived their

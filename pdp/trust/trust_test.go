@@ -28,9 +28,11 @@ type rig struct {
 	learned []lesson
 	// forgotten are people's pseudonyms.
 	forgotten []string
-	changed   []string
-	device    wire.DeviceStanding
-	store     store.Store
+	// hold has plugins wait with their answers.
+	hold    chan struct{}
+	changed []string
+	device  wire.DeviceStanding
+	store   store.Store
 
 	registered map[string]wire.Cluster
 }
@@ -47,6 +49,9 @@ func (r *rig) Registered() map[string]wire.Cluster {
 func (r *rig) Assess(ctx context.Context, o wire.Observation) []wire.Verdict {
 	if ctx.Err() != nil {
 		return nil
+	}
+	if r.hold != nil {
+		<-r.hold
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
