@@ -12,6 +12,9 @@ type DenialPage struct {
 	// Claims and Findings are the device's last Attestation Result's.
 	Claims   []Claim
 	Findings []Finding
+	// Doubts are what lowered the trust score, the most first, where the score is
+	// among the decision's reasons.
+	Doubts []Reason
 	// ReturnPath is where "continue" leads on the portal's host; it is used
 	// only where CheckReturnPath accepts it.
 	ReturnPath string

@@ -64,6 +64,7 @@ func (s *Server) denialPage(q *question, a *wire.Access, back string) wire.Denia
 		p.Person, p.Device = a.Facts.Person.Name, a.Facts.Device.Name
 		p.Claims, p.Findings = a.Facts.Standing.Result.Claims, a.Facts.Standing.Result.Findings
 	}
+	p.Doubts = doubts(a)
 	if q.Action != wire.ActionRead {
 		read := q.AccessRequest
 		read.Action = wire.ActionRead

@@ -15,6 +15,7 @@ type denialContent struct {
 	Minutes   int     // that the set takes in all, 0 if unknown
 	Checks    []check // everything else
 	Unmet     int
+	Doubted   []reasonText // what lowered the score
 	StepUp    bool
 	SignIn    bool // a step of the set is a new touch of the key
 	CanCheck  bool // measuring again can change something
@@ -38,6 +39,9 @@ func (s *Site) Denial(w http.ResponseWriter, r *http.Request, p wire.DenialPage)
 	}
 	content.count()
 	content.CanCheck = p.Device != ""
+	for _, why := range p.Doubts {
+		content.Doubted = append(content.Doubted, describe(lang, why))
+	}
 	s.render(w, r, show{
 		host: portalHost, status: http.StatusForbidden, name: "denial.html",
 		title: "denial.title", titleArgs: []any{"portal", portalName(lang, p.Portal)},

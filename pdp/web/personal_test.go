@@ -134,3 +134,28 @@ func TestMyPageIsForWhoeverIsSignedIn(t *testing.T) {
 		c.looks("me-out-" + language)
 	}
 }
+
+// TestADoubtIsTold: who is asked again because of the score reads what lowered
+// it, and of what is withheld the code alone.
+func TestADoubtIsTold(t *testing.T) {
+	w, c := newWorld(t), openChromium(t)
+	w.deny(func(p *wire.DenialPage) {
+		p.Decision.Effect, p.Decision.Suffices = wire.StepUp, true
+		p.Decision.Reasons = []wire.Reason{reason.New(reason.TrustLow)}
+		p.Decision.Remedies = []wire.Remedy{{Reason: reason.New(reason.TrustLow), Action: "sign-in"}}
+		p.Doubts = []wire.Reason{reason.New("ZT-TRU-120"), reason.New(reason.NetworkNew, "sign_ins", "31"), reason.New("ZT-POL-040")}
+	})
+	for language, want := range map[string][]string{
+		"zh-TW": {"情境為何看似異常", "威脅清單", "從未登入過的網路"}, "en": {"Why the situation looks unusual", "Network address on a threat list", "never signed in from (31"},
+	} {
+		c.language(language)
+		c.open(w.portalURL + "/leave")
+		text := c.text()
+		for _, one := range want {
+			if !strings.Contains(text, one) {
+				t.Errorf("%s lacks %q:\n%s", language, one, text)
+			}
+		}
+		c.looks("denial-doubts-" + language)
+	}
+}
