@@ -143,7 +143,7 @@ func TestADoubtIsTold(t *testing.T) {
 		p.Decision.Effect, p.Decision.Suffices = wire.StepUp, true
 		p.Decision.Reasons = []wire.Reason{reason.New(reason.TrustLow)}
 		p.Decision.Remedies = []wire.Remedy{{Reason: reason.New(reason.TrustLow), Action: "sign-in"}}
-		p.Doubts = []wire.Reason{reason.New("ZT-TRU-120"), reason.New(reason.NetworkNew, "sign_ins", "31"), reason.New("ZT-POL-040")}
+		p.Doubts = []wire.Reason{reason.New("ZT-TRU-120"), reason.New(reason.NetworkNew, "sign_ins", "31"), reason.New("ZT-DEV-103")}
 	})
 	for language, want := range map[string][]string{
 		"zh-TW": {"情境為何看似異常", "威脅清單", "從未登入過的網路"}, "en": {"Why the situation looks unusual", "Network address on a threat list", "never signed in from (31"},
@@ -155,6 +155,9 @@ func TestADoubtIsTold(t *testing.T) {
 			if !strings.Contains(text, one) {
 				t.Errorf("%s lacks %q:\n%s", language, one, text)
 			}
+		}
+		if withheld := reason.Of(reason.Language(language), reason.New("ZT-DEV-103")).What; strings.Contains(text, withheld) || !strings.Contains(text, "ZT-DEV-103") {
+			t.Errorf("%s tells what is withheld:\n%s", language, text)
 		}
 		c.looks("denial-doubts-" + language)
 	}

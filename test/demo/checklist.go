@@ -33,7 +33,7 @@ func (w *world) writePolicy() error {
 		return err
 	}
 	files := policy.Baseline()
-	files["moda-payroll.cedar"] = []byte(payrollPolicy)
+	files["moda-payroll.cedar"], files["moda-suspicion.cedar"] = []byte(payrollPolicy), []byte(suspicionPolicy)
 	for name, text := range files {
 		if err := os.WriteFile(w.path("pdp", "policy", name), text, 0o644); err != nil { // #nosec G306 -- no secrets
 			return err

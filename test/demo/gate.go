@@ -51,10 +51,13 @@ func (w *world) pdpCommand(args ...string) []string {
 }
 
 func (w *world) configurePDP() error {
-	plugin := filepath.Join(w.bin, "networknovelty")
-	sum, err := digest(plugin)
-	if err != nil {
-		return err
+	var sums []string
+	for _, plugin := range [...]string{"networknovelty", "threatlist"} {
+		sum, err := digest(filepath.Join(w.bin, plugin))
+		if err != nil {
+			return err
+		}
+		sums = append(sums, sum)
 	}
 	release, err := osRelease()
 	if err != nil {
@@ -91,13 +94,18 @@ plugins:
     - name: networknovelty
       cluster: network
       sha256: %[10]s
+    - name: threatlist
+      cluster: network
+      sha256: %[11]s
+      read: [%[1]s/lists]
+      settings: {networks: [%[1]s/lists/networks.txt], every: 1s}
 log:
   level: debug
-`, w.path("pdp"), lab.PDPIP, pdpURL, pdpHost, proxiesPort, interval, silentAfter, release, w.bin, sum)
+`, w.path("pdp"), lab.PDPIP, pdpURL, pdpHost, proxiesPort, interval, silentAfter, release, w.bin, sums[0], sums[1])
 	if err := os.WriteFile(w.path("pdp", "pdp.yaml"), []byte(config), 0o644); err != nil { // #nosec G306 -- no secrets
 		return err
 	}
-	return errors.Join(w.writePolicy(), w.endorse())
+	return errors.Join(w.writePolicy(), w.threats(), w.endorse())
 }
 
 // endorse makes the laptop's TPM, whose maker the PDP trusts from now on.

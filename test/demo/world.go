@@ -96,7 +96,7 @@ func (w *world) build() error {
 	fmt.Println("Building the binaries …")
 	w.bin = filepath.Join(w.dir, "bin")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", w.bin+"/",
-		"./cmd/menshen-agent", "./cmd/menshen-pdp", "./cmd/menshenctl", "./plugins/networknovelty", "./examples/portal")
+		"./cmd/menshen-agent", "./cmd/menshen-pdp", "./cmd/menshenctl", "./plugins/networknovelty", "./plugins/threatlist", "./examples/portal")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	_, err := lab.Run(cmd)
 	return err
