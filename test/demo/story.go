@@ -36,12 +36,12 @@ func story(ctx context.Context, n *narrator, w *world) error {
 		{"The plugin is killed: its verdict is missed at once", w.killPlugin},
 		{"A copied cookie from the café is worth nothing", w.copiedCookie},
 		{"Two things wrong: the page's list, followed one by one, lets the person in", w.checklist},
-		{"A suspicious address: the key is asked for again, with the reason; a word against it", w.suspicion},
 		{"Forged Evidence is refused, each kind by its own finding", w.forgedEvidence},
 		{"The PDP is killed with -9: nothing acknowledged is lost", w.killPDP},
 		{"The agent stops: reads only, then nothing", w.silence},
 		{"The audit chain tells all of it, and verifies", w.audit},
 		{"The agent is back, and so is access", w.recover},
+		{"A suspicious address: the key is asked for again, with the reason; a word against it", w.suspicion},
 	}
 	for _, s := range steps {
 		if err := ctx.Err(); err != nil {

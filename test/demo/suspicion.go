@@ -64,7 +64,18 @@ func (w *world) suspicion(_ context.Context, n *narrator, tell tell) error {
 	if err != nil {
 		return err
 	}
-	tell("%v after %s came onto the list the portal asks for the key again; score %d → %d", took, lab.LaptopIP, before.Score, now.Score)
+	tell("%v after %s came onto the list the portal closes; score %d → %d", took, lab.LaptopIP, before.Score, now.Score)
+	tell("within two minutes of a touch another one would prove nothing: waiting until they are over …")
+	took, err = within(150*time.Second, func() error {
+		if err := asked(); err != nil {
+			return err
+		}
+		return w.browser.WaitFor(time.Second, "document.querySelector('#fresh')")
+	})
+	if err != nil {
+		return err
+	}
+	tell("after %v the portal asks for the key again", took)
 	if err := w.snap(n, "suspicious"); err != nil {
 		return err
 	}
@@ -84,10 +95,10 @@ func (w *world) suspicion(_ context.Context, n *narrator, tell tell) error {
 	if !strings.Contains(why, "is on a list of addresses that attacks came from") {
 		return fmt.Errorf("decision why does not say why: %s", why)
 	}
-	if err := w.browser.Click("#fresh"); err != nil {
-		return err
+	if !strings.Contains(why, "tried by the engine: 1") {
+		return fmt.Errorf("a touch of the key is not known to help: %s", why)
 	}
-	if err := errors.Join(w.touchKey(), w.greeted(), w.portalAnswers(200)); err != nil {
+	if err := errors.Join(w.follow(item{Action: "sign-in"}), w.greeted(), w.portalAnswers(200)); err != nil {
 		return err
 	}
 	tell("a touch of the key, and the portal greets 王小明")
