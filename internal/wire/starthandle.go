@@ -29,6 +29,18 @@ type StartHandle struct {
 	// FreshAfter asks for a new touch of the key: a sign-in before it does not
 	// do. Zero where the PDP's own session may answer for the key.
 	FreshAfter time.Time `json:"fresh_after,omitzero"`
+	// Why says what a new touch is asked for; at most MaxWhy reasons.
+	Why []Reason `json:"why,omitempty"`
+}
+
+// MaxWhy bounds the reasons that a StartHandle carries.
+const MaxWhy = 4
+
+// SignInPage is what the sign-in page tells: where the sign-in leads to, and
+// why a new touch of the key is asked for, if one is.
+type SignInPage struct {
+	Portal Portal
+	Why    []Reason
 }
 
 // ErrLoginRefused is returned for a login code that is unknown, spent, expired,

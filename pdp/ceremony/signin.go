@@ -220,16 +220,16 @@ func (c *Ceremony) bind(r *http.Request, handle wire.StartHandle, state signIn, 
 }
 
 // Describe returns the portal that a start handle leads to, for the page.
-func (c *Ceremony) Describe(ctx context.Context, handle string) (wire.Portal, error) {
+func (c *Ceremony) Describe(ctx context.Context, handle string) (wire.SignInPage, error) {
 	target, err := c.openHandle(handle, c.clock())
 	if err != nil {
-		return wire.Portal{}, err
+		return wire.SignInPage{}, err
 	}
 	portal, err := c.directory.Portal(ctx, target.Portal)
 	if errors.Is(err, store.ErrNotFound) {
-		return wire.Portal{}, refuse(reason.KeyNoHandle, err)
+		return wire.SignInPage{}, refuse(reason.KeyNoHandle, err)
 	}
-	return portal, err
+	return wire.SignInPage{Portal: portal, Why: target.Why}, err
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

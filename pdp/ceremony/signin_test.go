@@ -401,9 +401,9 @@ func TestAPortalThatWasTakenAway(t *testing.T) {
 	if _, err := h.Describe(t.Context(), handle); err == nil {
 		t.Error("described")
 	}
-	portal, err := h.Describe(t.Context(), h.handle(nil))
-	if err != nil || portal.ID != h.portal.ID {
-		t.Errorf("%+v, %v", portal, err)
+	page, err := h.Describe(t.Context(), h.handle(func(s *wire.StartHandle) { s.Why = []wire.Reason{{Code: reason.TrustLow}} }))
+	if err != nil || page.Portal.ID != h.portal.ID || len(page.Why) != 1 || page.Why[0].Code != reason.TrustLow {
+		t.Errorf("%+v, %v", page, err)
 	}
 	key := h.keyOf(h.person)
 	b := h.browser()

@@ -23,7 +23,7 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, q *question, a 
 	back := returnPath(q.uri)
 	switch {
 	case a.Outcome == wire.AccessSignIn && q.Navigation:
-		s.begin(w, r, q, back, a.FreshKey)
+		s.begin(w, r, q, back, a.FreshKey, touchReasons(a))
 		return
 	case a.Outcome == wire.AccessGranted && q.Navigation:
 		goTo(w, back) // settled meanwhile

@@ -18,8 +18,11 @@ var scoreReasons = []string{reason.TrustLow, reason.TrustMiddling, reason.TrustR
 // score is a reason of the decision (requirements 30). Which of them a person
 // reads in words is for the page to say.
 func doubts(a *wire.Access) []wire.Reason {
+	if a.Decision == nil || a.Facts == nil {
+		return nil
+	}
 	byScore := slices.ContainsFunc(a.Decision.Reasons, func(r wire.Reason) bool { return slices.Contains(scoreReasons, r.Code) })
-	if !byScore || a.Facts == nil {
+	if !byScore {
 		return nil
 	}
 	terms := slices.DeleteFunc(slices.Clone(a.Facts.Trust.Terms), func(t wire.TrustTerm) bool { return !(t.Nats <= -leastDoubt) })
@@ -35,4 +38,14 @@ func doubts(a *wire.Access) []wire.Reason {
 		}
 	}
 	return told
+}
+
+// touchReasons are what a new touch of the key is asked for, as the sign-in page
+// tells it: the decision's own reasons, then what lowered the score.
+func touchReasons(a *wire.Access) []wire.Reason {
+	if a.Decision == nil {
+		return nil
+	}
+	all := slices.Concat(a.Decision.Reasons, doubts(a))
+	return all[:min(len(all), wire.MaxWhy)]
 }

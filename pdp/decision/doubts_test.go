@@ -31,3 +31,16 @@ func TestDoubtsAreToldWhereTheScoreDecides(t *testing.T) {
 		}
 	}
 }
+
+func TestATouchIsAskedForWithItsReasons(t *testing.T) {
+	many := &wire.Access{Decision: &wire.Decision{Reasons: []wire.Reason{{Code: reason.TrustLow}, {Code: "ZT-POL-001"}, {Code: "ZT-POL-002"}}}, Facts: &wire.Facts{
+		Trust: wire.TrustAssessment{Terms: []wire.TrustTerm{{Nats: -2, Reasons: []wire.Reason{{Code: "ZT-TRU-120"}, {Code: "ZT-TRU-121"}}}}},
+	}}
+	want := []wire.Reason{{Code: reason.TrustLow}, {Code: "ZT-POL-001"}, {Code: "ZT-POL-002"}, {Code: "ZT-TRU-120"}}
+	if diff := cmp.Diff(want, touchReasons(many)); diff != "" {
+		t.Error(diff)
+	}
+	if got := touchReasons(&wire.Access{}); got != nil {
+		t.Errorf("without a decision: %v", got)
+	}
+}

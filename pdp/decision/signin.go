@@ -27,7 +27,7 @@ func (s *Server) challenged(w http.ResponseWriter, r *http.Request, q *question,
 	back := returnPath(q.uri)
 	switch {
 	case q.Navigation && a.Outcome == wire.AccessSignIn:
-		s.begin(w, r, q, back, a.FreshKey)
+		s.begin(w, r, q, back, a.FreshKey, touchReasons(a))
 	case q.Navigation && a.Outcome == wire.AccessGranted:
 		goTo(w, back) // signed in meanwhile, in another tab
 	case a.Outcome == wire.AccessRefused:
@@ -56,12 +56,12 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request, q *question) {
 		goTo(w, back) // nothing to sign in for
 		return
 	}
-	s.begin(w, r, q, back, fresh)
+	s.begin(w, r, q, back, fresh, touchReasons(&last))
 }
 
 // begin sends the browser to the PDP's sign-in page. Nothing is stored: the
 // sealed handle carries what the callback will need.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, q *question, back string, fresh bool) {
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, q *question, back string, fresh bool, why []wire.Reason) {
 	// A sign-in in another tab of this browser goes on under the same cookie.
 	pre := cookie(r.Header["Cookie"], cookiePre)
 	if pre == "" {
@@ -75,7 +75,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, q *question, back
 	hash, now := digest(pre), s.Clock()
 	handle := wire.StartHandle{Portal: q.Portal.ID, ReturnPath: back, PreCookieHash: hash[:], Network: wire.NetworkOf(q.Address)}
 	if fresh {
-		handle.FreshAfter = now.UTC()
+		handle.FreshAfter, handle.Why = now.UTC(), why
 	}
 	text, err := s.Sealer.Seal(wire.PurposeStartHandle, now.Add(wire.StartHandleLife), handle)
 	if err != nil && back != "/" { // too long to be carried

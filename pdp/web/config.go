@@ -22,9 +22,9 @@ type Config struct {
 	AgentPort int
 	// TestAuthenticators has every page say that test keys are permitted.
 	TestAuthenticators bool
-	// Describe names the portal that a start handle leads to. Its errors may
+	// Describe tells where a start handle leads to, and why. Its errors may
 	// carry a reason by a method Reason() wire.Reason.
-	Describe func(ctx context.Context, handle string) (wire.Portal, error)
+	Describe func(ctx context.Context, handle string) (wire.SignInPage, error)
 	// Personal is what the person who asks is shown of themselves.
 	Personal Personal
 	Logger   *slog.Logger

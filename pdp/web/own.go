@@ -21,22 +21,27 @@ type signInContent struct {
 	Handle    string
 	AgentPort int
 	Portal    wire.Portal
+	Why       []reasonText // a new touch is asked for
 	// Reasons are the codes that the page's script may have to show.
 	Reasons []string
 }
 
 func (s *Site) signIn(w http.ResponseWriter, r *http.Request) {
 	handle := r.URL.Query().Get("h")
-	portal, err := s.config.Describe(r.Context(), handle)
+	page, err := s.config.Describe(r.Context(), handle)
 	if err != nil {
 		status, why := explain(err)
 		s.fault(w, r, ownHost, status, why, "")
 		return
 	}
+	var why []reasonText
+	for _, one := range page.Why {
+		why = append(why, describe(language(r), one))
+	}
 	s.render(w, r, show{
 		host: ownHost, status: http.StatusOK, name: "sign-in.html", title: "sign-in.title",
 		csp: s.signInCSP, permissions: permissionsSignIn, scripts: []string{"sign-in.js"},
-		content: signInContent{Handle: handle, AgentPort: s.config.AgentPort, Portal: portal, Reasons: []string{
+		content: signInContent{Handle: handle, AgentPort: s.config.AgentPort, Portal: page.Portal, Why: why, Reasons: []string{
 			reason.KeyNotUsed, reason.KeyBrowser, reason.KeyNetwork, reason.KeyAgentNotReached, reason.KeyLoopbackNotAllowed,
 		}},
 	})

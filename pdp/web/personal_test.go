@@ -162,3 +162,26 @@ func TestADoubtIsTold(t *testing.T) {
 		c.looks("denial-doubts-" + language)
 	}
 }
+
+// TestWhyTheKeyIsAskedForAgain stands on the sign-in page, where the person is
+// sent at once.
+func TestWhyTheKeyIsAskedForAgain(t *testing.T) {
+	w, c := newWorld(t), openChromium(t)
+	w.why = []wire.Reason{reason.New(reason.TrustLow), reason.New("ZT-TRU-120"), reason.New("ZT-DEV-103")}
+	for language, want := range map[string][]string{
+		"zh-TW": {"為何再次要求觸碰金鑰", "威脅清單", "ZT-DEV-103"}, "en": {"Why your key is asked for again", "Network address on a threat list", "ZT-DEV-103"},
+	} {
+		c.language(language)
+		c.open(w.signInAddress())
+		text := c.text()
+		for _, one := range want {
+			if !strings.Contains(text, one) {
+				t.Errorf("%s lacks %q:\n%s", language, one, text)
+			}
+		}
+		if strings.Contains(text, reason.Of(reason.Language(language), reason.New("ZT-DEV-103")).What) {
+			t.Errorf("%s tells what is withheld:\n%s", language, text)
+		}
+		c.looks("sign-in-why-" + language)
+	}
+}

@@ -24,14 +24,14 @@ func newSite(t *testing.T, change ...func(*Config)) *Site {
 	t.Helper()
 	config := Config{
 		Origin: "https://pdp.test", AgentPort: 47615, Logger: slog.New(slog.DiscardHandler), Personal: nobody,
-		Describe: func(_ context.Context, handle string) (wire.Portal, error) {
+		Describe: func(_ context.Context, handle string) (wire.SignInPage, error) {
 			switch handle {
 			case handleOfPortal:
-				return wire.Portal{ID: "por-1", NameZH: "人事資料系統", NameEN: "HR Records"}, nil
+				return wire.SignInPage{Portal: wire.Portal{ID: "por-1", NameZH: "人事資料系統", NameEN: "HR Records"}}, nil
 			case "fault":
-				return wire.Portal{}, errors.New("disk on fire at /var/lib/secret")
+				return wire.SignInPage{}, errors.New("disk on fire at /var/lib/secret")
 			}
-			return wire.Portal{}, refused{}
+			return wire.SignInPage{}, refused{}
 		},
 	}
 	for _, f := range change {
@@ -424,7 +424,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"no port": func(c *Config) { c.AgentPort = 0 }, "odd port": func(c *Config) { c.AgentPort = 70000 },
 		"no Describe": func(c *Config) { c.Describe = nil }, "no Personal": func(c *Config) { c.Personal = nil }, "no logger": func(c *Config) { c.Logger = nil },
 	} {
-		config := Config{Origin: "https://pdp.test", AgentPort: 1, Personal: nobody, Logger: slog.New(slog.DiscardHandler), Describe: func(context.Context, string) (wire.Portal, error) { return wire.Portal{}, nil }}
+		config := Config{Origin: "https://pdp.test", AgentPort: 1, Personal: nobody, Logger: slog.New(slog.DiscardHandler), Describe: func(context.Context, string) (wire.SignInPage, error) { return wire.SignInPage{}, nil }}
 		change(&config)
 		if _, err := New(config); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -47,7 +47,8 @@ type world struct {
 
 	mu        sync.Mutex
 	denial    wire.DenialPage
-	checks    []string // the stages that the next polls tell
+	why       []wire.Reason // what a new touch is asked for
+	checks    []string      // the stages that the next polls tell
 	allowed   bool
 	redirect  string        // the last callback
 	personal  wire.Personal // what the person is shown of themselves
@@ -206,7 +207,7 @@ func (w *world) link() string {
 func (w *world) signInAddress() string {
 	w.t.Helper()
 	handle, err := w.box.Seal(wire.PurposeStartHandle, time.Now().Add(wire.StartHandleLife), wire.StartHandle{
-		Portal: w.portal.ID, ReturnPath: "/leave", PreCookieHash: make([]byte, 32), Network: "127.0.0.0/24",
+		Portal: w.portal.ID, ReturnPath: "/leave", PreCookieHash: make([]byte, 32), Network: "127.0.0.0/24", Why: w.why,
 	})
 	must(w.t, err)
 	return w.pdp + "/sign-in?h=" + handle
