@@ -25,7 +25,7 @@ func TestABusyPageSaysWhenToComeAgain(t *testing.T) {
 	var logged strings.Builder
 	site, err := web.New(web.Config{
 		Origin: "https://pdp.test", AgentPort: 8642, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
-		Describe: func(context.Context, string) (wire.Portal, error) { return wire.Portal{}, nil },
+		Describe: func(context.Context, string) (wire.SignInPage, error) { return wire.SignInPage{}, nil },
 		Personal: func(context.Context, *http.Request) (wire.Personal, bool, error) {
 			return wire.Personal{}, true, busy{}
 		},
