@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/menshen-zt/menshen/internal/reason"
 	"github.com/menshen-zt/menshen/internal/wire"
@@ -298,5 +300,33 @@ func TestWhatCannotBeSealed(t *testing.T) {
 		if last := p.records[len(p.records)-1]; last.Inputs != nil || !strings.Contains(string(last.Detail), `"unsealed":"`+reason.InputsTooLarge+`"`) {
 			t.Errorf("%s: %+v %s", name, last.Inputs, last.Detail)
 		}
+	}
+}
+
+// slowBody takes an hour to arrive.
+type slowBody struct {
+	*port
+	rest *strings.Reader
+}
+
+func (b slowBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	b.now = noon.Add(time.Hour)
+	b.mu.Unlock()
+	return b.rest.Read(p)
+}
+
+// TestASlowRequestIsJudgedWhenItArrived: an application that begins to ask while
+// its rules allow, and sends the question later, gains nothing.
+func TestASlowRequestIsJudgedWhenItArrived(t *testing.T) {
+	p := newPort(t)
+	body := `{"subject":{"type":"user","id":"alice"},"action":{"name":"read"},"resource":{"type":"record","id":"record-1"}}`
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://pdp.example/access/v1/evaluation", slowBody{p, strings.NewReader(body)})
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Menshen-Portal-Secret", "hr-secret")
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || !p.heard.Equal(noon.Add(time.Hour)) || len(p.records) != 1 || !p.records[0].At.Equal(p.heard) {
+		t.Errorf("%d, judged at %v", w.Code, p.heard)
 	}
 }

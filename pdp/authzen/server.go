@@ -95,11 +95,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, http.StatusMethodNotAllowed, reason.New(reason.WrongMethod))
 		return
 	}
-	at := s.Clock().UTC().Round(0)
-	c := &call{portal: portal, hearing: s.Judge.Hear(portal, at), endpoint: path, at: at}
-	if c.body = body(w, r); c.body != nil {
-		s.answer(w, r, c, answer)
+	sent := body(w, r)
+	if sent == nil {
+		return
 	}
+	// Only now: an application that sends slowly is not judged by an hour that is over.
+	at := s.Clock().UTC().Round(0)
+	s.answer(w, r, &call{portal: portal, hearing: s.Judge.Hear(portal, at), endpoint: path, body: sent, at: at}, answer)
 }
 
 // answer decides, records, and only then tells.
