@@ -1,6 +1,7 @@
 package reason
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -31,5 +32,17 @@ func TestWithheldReasonsShowTheirCodeAlone(t *testing.T) {
 	}
 	if withheld == 0 {
 		t.Error("nothing is withheld")
+	}
+}
+
+// TestWhatIsBlindIsNotTold: which part of the inference does not see at the
+// moment, or sees by an old list, is an officer's to know.
+func TestWhatIsBlindIsNotTold(t *testing.T) {
+	for _, code := range []string{PluginDown, PluginLate, PluginExpired, PluginNonsense, ListsStale} {
+		for _, lang := range []Language{English, Chinese} {
+			if told := fmt.Sprint(Shown(lang, New(code, "plugin", "threatlist"))); !Withheld(New(code)) || strings.Contains(told, "threatlist") {
+				t.Errorf("%s: %s", code, told)
+			}
+		}
 	}
 }
