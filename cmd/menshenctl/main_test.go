@@ -151,20 +151,18 @@ func (m mover) TransferDevice(ctx context.Context, id string, to client.Transfer
 
 // console is a terminal on the PDP's machine.
 type console struct {
-	t       *testing.T
-	socket  string
-	others  *others
-	signals signals
-	lang    string
-	typed   string // what the person types
-	keeper  *reference.Keeper
-	sets    *policyset.Keeper
-	dir     *directory.Directory
-	appeals *appeal.Keeper
+	t         *testing.T
+	socket    string
+	others    *others
+	signals   signals
+	lang      string
+	typed     string // what the person types
+	keeper    *reference.Keeper
+	sets      *policyset.Keeper
+	dir       *directory.Directory
+	appeals   *appeal.Keeper
+	inference *inference
 }
-
-// noTrust answers nothing: no command of these tests asks it.
-type noTrust struct{ admin.Trust }
 
 func newConsole(t *testing.T) *console {
 	t.Helper()
@@ -181,10 +179,10 @@ func newConsole(t *testing.T) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.sets, c.appeals = newPolicySets(t, s), newAppeals(t, s)
+	c.sets, c.appeals, c.inference = newPolicySets(t, s), newAppeals(t, s), newInference(t, s)
 	a, err := admin.New(admin.Config{
 		Directory: d, Transfers: mover{d}, Codes: c.others, Expected: c.others, Links: c.others, Standings: c.others, Repairs: &c.others.repairs, Sessions: c.others,
-		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Appeals: c.appeals, Plugins: pluginHost{}, Trust: noTrust{}, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Decisions: c.others, Policies: c.others, PolicySets: c.sets, References: c.keeper, Exceptions: exceptions, Appeals: c.appeals, Plugins: pluginHost{}, Trust: c.inference, SigningKeys: c.others, Baselines: c.others, Inventories: c.others, Receivers: &c.signals, Sources: &c.signals, Applications: &c.others.applications, Status: c.others.status, Recorder: c.others, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
