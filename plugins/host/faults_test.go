@@ -112,3 +112,19 @@ func TestChildrenEndWithTheirPlugin(t *testing.T) {
 		t.Errorf("besides the new plugin there are %d", len(left)-1)
 	}
 }
+
+// go-plugin keeps an entry for each connection that a plugin announces, without
+// a bound: the host hears of none.
+func TestAPluginAnnouncesNoConnections(t *testing.T) {
+	o, _ := options(t)
+	h := start(t, o, program(t, "odd-broker"))
+	before := heap()
+	for range 300 {
+		if v := h.Assess(t.Context(), seen("192.0.2.7"))[0]; v.Missing || v.LLR != 0 {
+			t.Fatalf("it announced connections: %+v", v)
+		}
+	}
+	if after := heap(); after > before+32<<20 {
+		t.Errorf("the host grew from %d to %d bytes", before, after)
+	}
+}

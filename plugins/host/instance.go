@@ -123,6 +123,7 @@ func (h *Host) clientConfig(i *instance) *plugin.ClientConfig {
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.MaxCallSendMsgSize(contract.MaxMessageBytes)),
 			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return i.dial(ctx) }),
+			grpc.WithStreamInterceptor(withoutBroker),
 		},
 		RunnerFunc: func(_ hclog.Logger, command *exec.Cmd, socketDir string) (runner.Runner, error) {
 			p, err := h.newProcess(i.config, command.Env, socketDir)

@@ -28,6 +28,10 @@ func main() {
 	case "mute":
 		time.Sleep(time.Hour)
 	}
+	if mode == "broker" {
+		serveBroker()
+		return
+	}
 	if mode == "keeper" {
 		k, err := newKeeper()
 		if err != nil {
