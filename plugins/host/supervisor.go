@@ -7,6 +7,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Backoff between two lives of a plugin; a life of steadyAfter starts it anew.
@@ -105,7 +106,7 @@ const maxWhy = 256
 func short(err error) string {
 	text := []rune(err.Error())
 	for i, r := range text {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) { // C1 controls and what turns a text round, too
 			text[i] = ' '
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"reflect"
 	"slices"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/menshen-zt/menshen/plugins/contract"
 )
 
@@ -41,6 +44,15 @@ func (s *supervisor) prepare(ctx context.Context, c *Config, from *instance) res
 	}
 	s.begin(next)
 	err = s.inherit(ctx, from, next)
+	if errors.Is(err, errUnsure) {
+		s.abandon(next)
+		next.end()
+		if next, err = s.host.startInstance(ctx, c); err != nil {
+			return result{err: err}
+		}
+		s.begin(next)
+		err = s.replay(ctx, next)
+	}
 	if err == nil {
 		err = s.open(ctx, next)
 	}
@@ -64,8 +76,15 @@ func (s *supervisor) inherit(ctx context.Context, from, next *instance) error {
 	if err != nil {
 		s.host.options.Logger.Warn("plugin's state is not handed over; it is taught again", "plugin", s.name, "reason", short(err))
 	}
+	if errors.Is(err, errUnsure) {
+		return err
+	}
 	return s.replay(ctx, next)
 }
+
+// errUnsure says that a plugin was given a whole state and did not answer: it
+// may take the state later, over what it is taught and has forgotten by then.
+var errUnsure = errors.New("plugin: it may still take the state")
 
 // handOver passes the state from one process to the other and keeps no more
 // than a piece of it.
@@ -85,8 +104,11 @@ func handOver(ctx context.Context, from, next *instance, h *Host) (int64, error)
 	}()
 	err := next.rpc.Import(ctx, r)
 	_ = r.CloseWithError(err) // lets the exporter go
-	if exportErr := <-exported; exportErr != nil {
+	switch exportErr := <-exported; {
+	case exportErr != nil: // its end was never sent
 		err = errors.Join(exportErr, err)
+	case ctx.Err() != nil && err != nil, status.Code(err) == codes.DeadlineExceeded:
+		err = errors.Join(errUnsure, err)
 	}
 	return state.bytes, err
 }

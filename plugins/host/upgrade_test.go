@@ -284,3 +284,34 @@ func TestTooManyLessons(t *testing.T) {
 		t.Errorf("asked before it is ready: %+v", v)
 	}
 }
+
+// A state that a program takes too late would bring back what was cleared: that
+// process is not used.
+func TestAStateIsNotTakenLate(t *testing.T) {
+	o, _ := options(t)
+	o.StartTimeout = 3 * time.Second
+	o.Replay = func(_ context.Context, send func([]wire.Observation) error) error {
+		return send([]wire.Observation{signedIn("kept", 0), signedIn("kept", 1)})
+	}
+	c := program(t, "odd-keeper")
+	h := start(t, o, c)
+	h.Observe(t.Context(), signedIn("cleared", 0))
+	late := withSettings(t, c, map[string]string{"import": "late", "version": "2"})
+	changes, err := h.Apply(t.Context(), []Config{late})
+	if err != nil || len(changes) != 1 || changes[0].Err != nil {
+		t.Fatalf("%+v %v", changes, err)
+	}
+	for range 100 {
+		if cleared, kept := known(h, "cleared"), known(h, "kept"); cleared != 0 || kept != 2 {
+			t.Fatalf("knows %d of what was cleared and %d of what was kept", cleared, kept)
+		}
+	}
+}
+
+// Why a plugin ended stands on terminals, and its own words may be in it.
+func TestWhyItEndedIsPlain(t *testing.T) {
+	got := short(errors.New("a\x1b[31m\u009b31m\u202eb\n\u2066c\xff"))
+	if got != "a [31m 31m b  c\ufffd" {
+		t.Errorf("%q", got)
+	}
+}

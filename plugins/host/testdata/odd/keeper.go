@@ -17,20 +17,24 @@ import (
 type keeper struct {
 	settings keeperSettings
 
+	once   sync.Once
+	taught chan struct{} // closed once it was taught something
+
 	mu     sync.Mutex
 	people map[string]map[time.Time]bool
 }
 
 type keeperSettings struct {
 	Version string `json:"version"`
-	// Export, Import and Forget each may "hang", "fail", "flood" or "die".
+	// Export, Import and Forget each may "hang", "fail", "flood" or "die"; an
+	// Import may come "late": after the plugin was taught something else.
 	Export string `json:"export"`
 	Import string `json:"import"`
 	Forget string `json:"forget"`
 }
 
 func newKeeper() (*keeper, error) {
-	k := &keeper{settings: keeperSettings{Version: "1"}, people: map[string]map[time.Time]bool{}}
+	k := &keeper{settings: keeperSettings{Version: "1"}, people: map[string]map[time.Time]bool{}, taught: make(chan struct{})}
 	return k, contract.Settings(&k.settings)
 }
 
@@ -47,6 +51,7 @@ func (k *keeper) Observe(_ context.Context, all []contract.Observation) (int, er
 	for _, o := range all {
 		k.learn(o)
 	}
+	k.once.Do(func() { close(k.taught) })
 	return len(all), nil
 }
 
@@ -109,6 +114,9 @@ func (k *keeper) Import(r io.Reader) error {
 	people := map[string]map[time.Time]bool{}
 	if err := json.NewDecoder(r).Decode(&people); err != nil {
 		return err
+	}
+	if k.settings.Import == "late" {
+		<-k.taught
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
