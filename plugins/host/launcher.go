@@ -71,7 +71,7 @@ type Launcher struct {
 	askers chan struct{} // a token for each caller who has not been answered
 
 	mu     sync.Mutex
-	users  map[int]bool
+	users  map[int]holder
 	living map[string]int
 	starts map[string][]time.Time
 	told   time.Time // when a stranger was last told of
@@ -108,7 +108,7 @@ func NewLauncher(c LauncherConfig) (*Launcher, error) {
 	}
 	l := &Launcher{
 		config: c, lives: make(chan struct{}, maxLives), askers: make(chan struct{}, maxAskers),
-		users: map[int]bool{}, living: map[string]int{}, starts: map[string][]time.Time{},
+		users: map[int]holder{}, living: map[string]int{}, starts: map[string][]time.Time{},
 	}
 	return l, l.prepare()
 }
@@ -125,6 +125,10 @@ func (l *Launcher) prepare() error {
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() {
 		return fmt.Errorf("%w: %s is not the launcher's own folder", ErrConfig, l.config.Dir)
 	}
+	// Whoever could exchange a folder above would have root give files away.
+	if err := checkFolders(filepath.Join(l.config.Dir, LauncherSocket), l.config.owners); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	if err := os.Chmod(l.config.Dir, 0o711); err != nil { // #nosec G302 -- plugins pass through
 		return err
 	}
@@ -140,10 +144,16 @@ func (l *Launcher) prepare() error {
 	return nil
 }
 
-// clear removes a plugin's folder, which belongs to the plugin.
+// clear removes a plugin's folder, which belongs to the plugin. The plugin may
+// have closed it, and the launcher has no right to pass by a file's mode.
 func (l *Launcher) clear(path string) error {
 	if err := os.Lchown(path, os.Geteuid(), os.Getegid()); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() { // a link would lead elsewhere
+		if err := os.Chmod(path, 0o700); err != nil { // #nosec G302 -- the launcher's own now
+			return err
+		}
 	}
 	return os.RemoveAll(path)
 }
@@ -196,7 +206,6 @@ func (l *Launcher) serve(ctx context.Context, conn *net.UnixConn) {
 		l.refuse(conn, err)
 		return
 	}
-	defer one.release()
 	l.config.Logger.Info("plugin is started", "plugin", one.name, "pid", one.process.pid(), "uid", one.uid)
 	hungUp := make(chan struct{})
 	go func() {
@@ -215,6 +224,7 @@ func (l *Launcher) serve(ctx context.Context, conn *net.UnixConn) {
 	if err := one.process.status(); err != nil {
 		status = err.Error()
 	}
+	one.release() // first: who hears of the end may ask again at once
 	l.say(conn, launchAnswer{Ended: status})
 	_ = conn.Close()
 	<-hungUp
@@ -354,6 +364,12 @@ func (l *Launcher) registered(ask launchAsk) (*Config, error) {
 	return &c, nil
 }
 
+// holder is the plugin that runs as a user, and how often it does.
+type holder struct {
+	name  string
+	lives int
+}
+
 // admit bounds what runs and what starts, and gives the plugin its user.
 func (l *Launcher) admit(c *Config) (*launcherLife, error) {
 	l.mu.Lock()
@@ -368,13 +384,17 @@ func (l *Launcher) admit(c *Config) (*launcherLife, error) {
 	}
 	if c.UID == 0 {
 		for uid := l.config.FirstUID; uid < l.config.FirstUID+l.config.UIDs && c.UID == 0; uid++ {
-			if !l.users[uid] && uid != l.config.UID && uid != l.config.GID {
+			if l.users[uid].lives == 0 && uid != l.config.UID && uid != l.config.GID {
 				c.UID, c.GID = uid, uid
 			}
 		}
 	}
 	if c.UID == 0 {
 		return nil, errors.New("plugin launcher: no user is left for another plugin")
+	}
+	by := l.users[c.UID]
+	if by.lives > 0 && by.name != c.Name { // the registration gave it to another in the meantime
+		return nil, fmt.Errorf("plugin launcher: %s still runs as uid %d", by.name, c.UID)
 	}
 	select {
 	case l.lives <- struct{}{}:
@@ -383,7 +403,7 @@ func (l *Launcher) admit(c *Config) (*launcherLife, error) {
 	}
 	l.starts[c.Name] = append(recent, now)
 	l.living[c.Name]++
-	l.users[c.UID] = true
+	l.users[c.UID] = holder{name: c.Name, lives: by.lives + 1}
 	return &launcherLife{launcher: l, name: c.Name, uid: c.UID}, nil
 }
 
@@ -427,7 +447,11 @@ func (o *launcherLife) release() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.users, o.uid)
+	if by := l.users[o.uid]; by.lives > 1 {
+		l.users[o.uid] = holder{name: by.name, lives: by.lives - 1}
+	} else {
+		delete(l.users, o.uid)
+	}
 	if l.living[o.name]--; l.living[o.name] <= 0 {
 		delete(l.living, o.name)
 	}
