@@ -44,7 +44,8 @@ type Inputs struct {
 type Result struct {
 	// Nats is L.
 	Nats float64
-	// Coverage is the share of registered plugins that answered, 0 to 1.
+	// Coverage is the share of registered plugins that answered with a
+	// confidence of at least leastConfidence, 0 to 1.
 	Coverage float64
 	// Terms in a fixed order; those of the states Gate and OfCluster add up to
 	// Nats.
@@ -65,7 +66,7 @@ func Fuse(w *Weights, in Inputs) Result {
 	perCluster, answered := map[wire.Cluster][]float64{}, 0
 	for _, p := range slices.SortedFunc(slices.Values(in.Plugins), byName) {
 		nats, state, reasons := p.contribution(w, in.Now, in.Muted)
-		if state == Answered {
+		if state == Answered && sureness(&p.Verdict) == sure {
 			answered++
 		}
 		perCluster[p.Cluster] = append(perCluster[p.Cluster], nats)

@@ -126,6 +126,28 @@ func TestCoverageCountsAnswers(t *testing.T) {
 	}
 }
 
+// A plugin that is next to never sure fills no coverage, for or against, and
+// what it says against counts all the same.
+func TestAnUnsureAnswerFillsNoCoverage(t *testing.T) {
+	w := weights(t)
+	for _, llr := range []float64{3, 0, -4} {
+		unsure := said("a", wire.ClusterNetwork, llr)
+		unsure.Verdict.Confidence = math.Nextafter(leastConfidence, 0)
+		if c := Fuse(w, base(unsure)).Coverage; c != 0 {
+			t.Errorf("llr %v: coverage %v", llr, c)
+		}
+		unsure.Verdict.Confidence = leastConfidence
+		if c := Fuse(w, base(unsure)).Coverage; c != 1 {
+			t.Errorf("llr %v: coverage %v", llr, c)
+		}
+	}
+	unsure := said("a", wire.ClusterNetwork, -4)
+	unsure.Verdict.Confidence = 0.01
+	if got, silent := Fuse(w, base(unsure)).Nats, Fuse(w, base(said("a", wire.ClusterNetwork, 0))).Nats; !near(got, silent-0.04) {
+		t.Errorf("%v, and %v of one who says nothing", got, silent)
+	}
+}
+
 func TestContraryEvidenceClearsAnAlarm(t *testing.T) {
 	w := weights(t)
 	later := at.Add(time.Minute)

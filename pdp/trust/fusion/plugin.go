@@ -103,7 +103,8 @@ func (e Evidence) codes() []string {
 	return codes
 }
 
-// worse orders verdicts of one moment: missing, against, abstained, for.
+// worse orders verdicts of one moment: missing, against, abstained, for; of
+// what weighs the same, what is less sure, then what ends sooner.
 func worse(w *Weights, a, b *wire.Verdict) bool {
 	if a.Missing != b.Missing {
 		return a.Missing
@@ -112,7 +113,24 @@ func worse(w *Weights, a, b *wire.Verdict) bool {
 	if ea != eb {
 		return ea < eb
 	}
-	return usable(b) && !usable(a)
+	return cmp.Or(cmp.Compare(sureness(a), sureness(b)), cmp.Compare(a.TTL, b.TTL)) < 0
+}
+
+// What a verdict is worth to the coverage.
+const (
+	silent = iota
+	unsure
+	sure
+)
+
+func sureness(v *wire.Verdict) int {
+	switch {
+	case !usable(v):
+		return silent
+	case v.Confidence < leastConfidence:
+		return unsure
+	}
+	return sure
 }
 
 // Remember returns the newest evidence after one more verdict. An abstention,
@@ -135,6 +153,10 @@ func newer(old, e Evidence) Evidence {
 func usable(v *wire.Verdict) bool {
 	return !v.Missing && !v.Abstained && !v.ObservedAt.IsZero() && v.Confidence > 0 && !math.IsNaN(v.LLR)
 }
+
+// leastConfidence fills the coverage. What is said with less weighs what it
+// weighs, but a portal that asks for coverage asks for somebody who knows.
+const leastConfidence = 0.05
 
 // Weigh is a verdict's e_i at the moment it was observed: c · clip(calibrate(
 // llr), −b, +a), in nats; 0 for what is not a usable answer.
