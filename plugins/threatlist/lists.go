@@ -96,7 +96,7 @@ func (a *lists) poll() (problems []error) {
 	}
 	for _, l := range all {
 		room := maxEntries - held + l.current.Load().len()
-		if err := l.renew(room); err != nil {
+		if err := l.renew(room, a.now()); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", l.path, err))
 		}
 		held = maxEntries - room + l.current.Load().len()
@@ -106,8 +106,9 @@ func (a *lists) poll() (problems []error) {
 
 var errChanging = errors.New("it changed while it was read")
 
-// renew reads the file if it is another than it was.
-func (l *list) renew(room int) error {
+// renew reads the file if it is another than it was. One whose time lies in the
+// future is as old as its reading, or it would never age.
+func (l *list) renew(room int, now time.Time) error {
 	file, err := os.Open(l.path)
 	if err != nil {
 		// A file that is not there has no version: it is told of once.
@@ -131,6 +132,9 @@ func (l *list) renew(room int) error {
 		return errors.Join(errChanging, err) // the next look finds another version
 	}
 	c.modified = v.modified
+	if now.Before(c.modified) {
+		c.modified = now
+	}
 	l.current.Store(&c)
 	return nil
 }

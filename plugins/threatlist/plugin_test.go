@@ -249,3 +249,18 @@ func BenchmarkAssess(b *testing.B) {
 		}
 	}
 }
+
+// A file from the future, by a wrong clock or on purpose, grows old like any other.
+func TestAListFromTheFutureGrowsOld(t *testing.T) {
+	f := newFeed(t, "198.51.100.0/24\n", day.AddDate(200, 0, 0))
+	p, now := newPlugin(t, settings{Networks: []string{string(f)}})
+	says(t, assess(t, p, "198.51.100.7"), reasonAddress, llrAddress, false)
+	now.Time = day.Add(48*time.Hour + time.Second)
+	if problems := p.lists.poll(); problems != nil {
+		t.Fatal(problems)
+	}
+	says(t, assess(t, p, "192.0.2.1"), reasonStale, 0, true)
+	if p.Ready() {
+		t.Error("ready, with nothing but a list that nobody renews")
+	}
+}
