@@ -331,8 +331,21 @@ func (l *Launcher) hear(conn *net.UnixConn) (ask launchAsk, theirs pipes, err er
 		return ask, theirs, errors.New("plugin launcher: not a question")
 	case len(theirs) != 3:
 		return ask, theirs, fmt.Errorf("plugin launcher: want three descriptors, got %d", len(theirs))
+	case !theirs.pipes():
+		return ask, theirs, errors.New("plugin launcher: want pipes, and nothing else")
 	}
 	return ask, theirs, conn.SetReadDeadline(time.Time{})
+}
+
+// pipes reports whether nothing else is among them. Root writes to them before
+// it is the plugin's user: a socket would tell the other end that it was root.
+func (p pipes) pipes() bool {
+	for _, f := range p {
+		if info, err := f.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // registered finds the plugin in the registration as it stands now.

@@ -108,3 +108,34 @@ func TestTwoPluginsAreNeverOneUser(t *testing.T) {
 		t.Errorf("the user is free again: %+v", got)
 	}
 }
+
+// Root writes to no socket, file or terminal of a caller's choice.
+func TestTheLauncherTakesPipesAlone(t *testing.T) {
+	c := program(t, "odd-mute")
+	socket := launcher(t, launcherConfig(t, c))
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = errors.Join(unix.Close(pair[0]), unix.Close(pair[1]), file.Close(), reader.Close(), writer.Close())
+	})
+	for name, fd := range map[string]int{"a socket": pair[0], "a device": int(file.Fd())} {
+		r := dialAs(t, socket, theHost, theHost, "", 0)
+		rights := unix.UnixRights(int(writer.Fd()), fd, int(writer.Fd()))
+		if _, _, err := r.conn.WriteMsgUnix([]byte(question("odd-mute", c.SHA256)), rights, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.heard(t); !strings.Contains(got.Refused, "want pipes") || got.PID != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
