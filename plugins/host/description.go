@@ -52,8 +52,12 @@ type description struct {
 // accepted checks a description against the configuration and its bounds.
 func accepted(c *Config, d contract.Description) (description, error) {
 	switch {
-	case d.Name != c.Name, d.Cluster != clusterNumbers()[c.Cluster]:
-		return description{}, errNotWhatItSays
+	case d.Name != c.Name && !nameShape.MatchString(d.Name):
+		return description{}, fmt.Errorf("%w: its name is out of bounds, configured is %s", errNotWhatItSays, c.Name)
+	case d.Name != c.Name:
+		return description{}, fmt.Errorf("%w: its name is %s, configured is %s", errNotWhatItSays, d.Name, c.Name)
+	case d.Cluster != clusterNumbers()[c.Cluster]:
+		return description{}, fmt.Errorf("%w: its cluster is %s, configured is %s", errNotWhatItSays, clusterName(d.Cluster), c.Cluster)
 	case d.Network && !c.Network:
 		return description{}, fmt.Errorf("%w: it needs a network, which is not allowed to it", errNotWhatItSays)
 	case c.Network && !d.Network:
@@ -85,6 +89,16 @@ func accepted(c *Config, d contract.Description) (description, error) {
 		out.texts[t.Code] = t
 	}
 	return out, nil
+}
+
+// clusterName is a cluster as the configuration writes it.
+func clusterName(number contract.Cluster) wire.Cluster {
+	for name, known := range clusterNumbers() {
+		if known == number {
+			return name
+		}
+	}
+	return "none that is known"
 }
 
 func sayable(t contract.ReasonText) bool {

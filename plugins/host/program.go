@@ -93,8 +93,8 @@ func checkProgram(file *os.File, wantSHA256 string, owners []int) error {
 		return err
 	}
 	want, err := hex.DecodeString(wantSHA256)
-	if err != nil || subtle.ConstantTimeCompare(h.Sum(nil), want) != 1 {
-		return ErrChecksum
+	if is := h.Sum(nil); err != nil || subtle.ConstantTimeCompare(is, want) != 1 {
+		return fmt.Errorf("%w but %x", ErrChecksum, is)
 	}
 	return nil
 }
