@@ -78,6 +78,9 @@ func newSituation(ctx context.Context, c Config, s *state, o *operations, names 
 		return nil, err
 	}
 	for _, l := range one.plugins.Limits() {
+		if len(l.Enforced) == 0 {
+			continue // it never came up, which is told by itself
+		}
 		logger.Info("plugin sandbox", "plugin", l.Plugin, "enforced", l.Enforced, "not_enforced", l.Missing)
 	}
 	fusion, err := trust.New(trust.Config{

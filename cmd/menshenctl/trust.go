@@ -140,6 +140,10 @@ func (a *app) trustShow() *cobra.Command {
 }
 
 func (a *app) assessment(session string, t wire.TrustAssessment) {
+	if t.AssessedAt.IsZero() { // after a restart, until somebody asks: no distrust
+		a.printf("%s  %s\n", session, a.say("not assessed yet", "尚未評估"))
+		return
+	}
 	a.printf("%s  %d/100  %+.2f %s  %s\n", session, t.Score, t.Nats, a.say("nats", "奈特"), t.Weights)
 	rows := make([][]string, len(t.Terms))
 	for i, term := range t.Terms {

@@ -39,7 +39,7 @@ func (i *inference) Override(ctx context.Context, o wire.TrustOverride, by strin
 func (i *inference) Overrides(agency string) []wire.TrustOverride { return i.List(agency) }
 
 func (i *inference) Assessments(string) map[string]wire.TrustAssessment {
-	return map[string]wire.TrustAssessment{sessionID: {Score: 31, Nats: -0.77, Weights: "1-2f0c", Terms: []wire.TrustTerm{
+	return map[string]wire.TrustAssessment{"ses-late": {}, sessionID: {AssessedAt: time.Now(), Score: 31, Nats: -0.77, Weights: "1-2f0c", Terms: []wire.TrustTerm{
 		{Name: "threatlist", Cluster: wire.ClusterNetwork, State: "answered", Nats: -3.52, Reasons: []wire.Reason{reason.New("ZT-TRU-120")}},
 	}}}
 }
@@ -92,7 +92,7 @@ func TestAnOfficersOverride(t *testing.T) {
 	if out, _ := c.run(0, "trust", "list", "--agency", "moda"); strings.Contains(out, id) {
 		t.Errorf("another agency sees it: %s", out)
 	}
-	if out, _ := c.run(0, "trust", "show", "wang.xm", "--agency", "nstc"); !strings.Contains(out, "31/100") || !strings.Contains(out, "threatlist") || !strings.Contains(out, "ZT-TRU-120") || !strings.Contains(out, id) {
+	if out, _ := c.run(0, "trust", "show", "wang.xm", "--agency", "nstc"); !strings.Contains(out, "31/100") || !strings.Contains(out, "ses-late  not assessed yet") || strings.Contains(out, "0/100 ") || !strings.Contains(out, "threatlist") || !strings.Contains(out, "ZT-TRU-120") || !strings.Contains(out, id) {
 		t.Errorf("%s", out)
 	}
 	if _, err := c.run(1, "trust", "lift", id, "--agency", "moda", "--reason", "the key was found"); !strings.Contains(err, reason.CfgNotFound) {
