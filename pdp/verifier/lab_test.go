@@ -30,7 +30,9 @@ import (
 // The tests of this package attack with real TPMs. They drive them by go-tpm
 // directly, not by the agent's package: an attacker's agent does what it likes.
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+// noon is tomorrow's: the laboratory's TPMs are made when the tests run, and their
+// certificates begin then.
+var noon = time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)
 
 // bench is one machine with a software TPM on it.
 type bench struct {
