@@ -59,7 +59,7 @@ func entries(list []byte) [][]byte {
 }
 
 func runTimes() []attack {
-	explained := check{file: runtimeFile, code: "again.Problem = reason.IMAUnexplained\n\tk.IMA = again\n\treturn false", without: "_ = again\n\treturn false"}
+	explained := check{file: runtimeFile, code: "again.Problem = reason.IMAUnexplained\n\tk.IMA = again\n\treturn nil, false", without: "_ = again\n\treturn nil, false"}
 	return []attack{
 		{
 			name: "a program left out of the run-time list", after: "Linux IMA: a list is only a file",

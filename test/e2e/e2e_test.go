@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 func build() error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin+"/",
-		"./cmd/menshen-agent", "./cmd/menshen-pdp", "./cmd/menshenctl", "./plugins/networknovelty", "./examples/portal")
+		"./cmd/menshen-agent", "./cmd/menshen-pdp", "./cmd/menshenctl", "./plugins/networknovelty", "./plugins/threatlist", "./examples/portal")
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
